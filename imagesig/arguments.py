@@ -167,7 +167,7 @@ _KNOWN: dict[str, _Fits] = {
     **dict.fromkeys(("Callable", "OpenPublicKeys", "Progress", "Admit", "SecretSource", "CredentialSource"), callable),
     # By what they have: an import of their modules would load sockets and processes.
     "Witnesses": _has("timestamp"),
-    "TrustServers": _has("view", "forgetful"),
+    "TrustServers": _has("view", "without_memory"),
     "ContentTrust": _has("pins", "first_use"),
     "Executor": _has("submit"),
     "Certificate": _has("der"),

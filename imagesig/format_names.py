@@ -15,7 +15,9 @@ from imagesig.errors import InvalidArgument
 from imagesig.text import quote
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
-BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+BUNDLE_FAMILY = "application/vnd.dev.sigstore.bundle"
+"""How the media types of all versions of Sigstore bundles begin."""
+BUNDLE = f"{BUNDLE_FAMILY}.v0.3+json"
 NOTATION = "application/vnd.cncf.notary.signature"
 DSSE = "application/vnd.dsse.envelope.v1+json"
 
@@ -73,7 +75,7 @@ class FormatName(Struct, frozen=True):
 
 
 _CLASSIC = (SIMPLE_SIGNING,)
-_BUNDLES = ("application/vnd.dev.sigstore.bundle*",)
+_BUNDLES = (f"{BUNDLE_FAMILY}*",)
 _JWS, _COSE = (NOTATION, "application/jose+json"), (NOTATION, "application/cose")
 _EITHER = (*_JWS, *_COSE)
 

@@ -209,7 +209,7 @@ class Examined(Struct, frozen=True):
 class VerifiedSignature(Struct, frozen=True):
     """A signature that the policy accepted for the image. Only `imagesig.policy.judge` makes one.
 
-    `authority` is the one that it is credited to; empty if the rule only logs that nobody trusted certified the signer.
+    `authority` is the one that it is credited to; empty if the rule only logs that none certified it.
     `annotations` are those signed for this image. If the digest `index` is given, that index was signed, and `claim` is
     a statement of BuildKit in it, found at `origin`.
     """

@@ -289,7 +289,7 @@ DEFS: dict[str, Schema] = {
             "problem": TEXT,
             "children": listed(named("tree_node")),
         },
-        description="Something that hangs on an image. Nothing in it is verified.",
+        description="An image, an index, or an artifact attached to one. Nothing in it is verified.",
     ),
     "tree": record({**IMAGE, "trusted": constant(False), "tree": named("tree_node"), "complete": constant(True)}),
     "partial_tree": record(

@@ -23,7 +23,7 @@ WORKING = {
     "imagesig.images.registry.tag_change.TagChange",
     "imagesig.api.verify.evidence.StoredEvidence",
     "imagesig.api.verify.statements.StoredStatements",
-    "imagesig.api.verify.vouched.IndexStatements",
+    "imagesig.api.verify.index_statements.IndexStatements",
     "imagesig.policy.judged.Judged",
     "imagesig.policy.judge_statements.StatementJudge",
     "imagesig.policy.judge_statements.IndexJudge",

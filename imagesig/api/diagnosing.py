@@ -34,8 +34,13 @@ from imagesig.version import __version__
 if TYPE_CHECKING:
     from imagesig.api.doctor.trust_data import DiagnosedTrust
 
-_BASE = ("cryptography", "urllib3", "pynacl", "click", "asn1crypto", "cbor2")
-_EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {"workload": "pyyaml", "docker": "docker"}
+_BASE = ("asn1crypto", "cbor2", "click", "cryptography", "httptools", "msgspec", "pynacl")
+"""The packages that imagesig always needs. A test compares them, and the extras, with pyproject.toml."""
+_EXTRAS = {home.extra: home.package for home in KEY_HOMES if home.extra} | {
+    "workload": "pyyaml",
+    "docker": "docker",
+    "cel": "cel-expr-python",
+}
 
 
 @checks_arguments

@@ -14,9 +14,8 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.deadlines import at_most_attempts, deadline
 from imagesig.effort import one_image
 from imagesig.errors import ImagesigError, LimitExceeded, TransportError, Unauthorized
-from imagesig.formats import ALL_FORMATS, Format, select_formats
-from imagesig.formats.attestation import CosignAttestation
-from imagesig.formats.bundle_attestation import BundleAttestation
+from imagesig.format_names import ATTESTATION_READERS, NAMES, Purpose
+from imagesig.formats import ALL_FORMATS, Format, reader_of, select_formats
 from imagesig.formats.certified import read_chain
 from imagesig.formats.format import Describes
 from imagesig.images.image import Image
@@ -25,7 +24,10 @@ from imagesig.images.target import Target, targets_of
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations
 from imagesig.signature import Claim, StatementClaim, StoredSignature, certificate_document, claim_document
 
-_CLASSIC, _BUNDLE = CosignAttestation(), BundleAttestation()
+_SIGNATURE_TYPES = frozenset(media_type for item in NAMES for media_type in item.media_types)
+_SHARED = tuple(item for item in ATTESTATION_READERS if _SIGNATURE_TYPES.intersection(item.media_types))
+"""The formats of attestations that share a media type with signatures, so that the first search finds them."""
+_APART = tuple(item for item in ATTESTATION_READERS if item not in _SHARED)
 
 
 class InspectedSignature(Struct, frozen=True):
@@ -165,6 +167,7 @@ class _Inspection:
     def __init__(self, image: Image) -> None:
         self._image = image
         self._formats = select_formats(ALL_FORMATS)
+        self._attested = select_formats([item.name for item in ATTESTATION_READERS], Purpose.ATTESTATION)
         self.signatures: list[InspectedSignature] = []
         self.attestations: list[InspectedAttestation] = []
         self.failures: list[TransportError] = []
@@ -175,22 +178,25 @@ class _Inspection:
         with at_most_attempts(1) if self.failures else nullcontext(), one_image():
             stored = stored_signatures(self._image, digest, self._formats)
             for item, reader in stored.found:
-                if reader.name == _BUNDLE.name and not _recognizes(reader, item, otherwise=True):
-                    self.attestations.append(_attested(item, _BUNDLE, target))
-                else:
+                # A broken artefact with the media type of a signature is listed as a signature.
+                if _recognizes(reader, item, otherwise=True):
                     self.signatures.append(_inspected(item, reader, target))
+                else:
+                    self._attest(item, reader_of(item, self._attested) or reader, target)
             large = self._large(target, stored)
             self.signatures += [
                 InspectedSignature("", item.origin, digest, target.platform, problem=str(item.error))
                 for item in stored.rejections
                 if item.origin not in large.origins
             ]
-            classic = stored_signatures(self._image, digest, (_CLASSIC,), lambda item, _: self._attest(item, target))
+            apart = stored_signatures(
+                self._image, digest, _APART, lambda item, reader: self._attest(item, reader, target)
+            )
         self.attestations += [
             InspectedAttestation("", item.origin, digest, target.platform, problem=str(item.error))
-            for item in classic.rejections
+            for item in apart.rejections
         ]
-        failed = stored.failed or large.failed or classic.failed
+        failed = stored.failed or large.failed or apart.failed
         if failed:
             self.failures.append(failed)
         return failed
@@ -205,15 +211,15 @@ class _Inspection:
         def keep(item: StoredSignature, reader: Format) -> None:
             if item.origin in unread and _recognizes(reader, item, otherwise=False):
                 large.origins.add(item.origin)
-                self.attestations.append(_attested(item, _BUNDLE, target))
+                self._attest(item, reader, target)
 
-        found = stored_signatures(self._image, target.descriptor.digest, (_BUNDLE,), keep)
+        found = stored_signatures(self._image, target.descriptor.digest, _SHARED, keep)
         large.failed = found.failed
         return large
 
-    def _attest(self, item: StoredSignature, target: Target) -> None:
-        """Notes a classic attestation as it is read; its content is not kept."""
-        self.attestations.append(_attested(item, _CLASSIC, target))
+    def _attest(self, item: StoredSignature, reader: Format, target: Target) -> None:
+        """Adds an attestation as it is read; its content is not kept."""
+        self.attestations.append(_attested(item, reader, target))
 
 
 def _recognizes(reader: Format, stored: StoredSignature, otherwise: bool) -> bool:

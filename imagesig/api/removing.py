@@ -90,14 +90,14 @@ def remove(
 ) -> RemovedImage:
     """Removes the signatures made by one key, or all of them, in every format that imagesig reads.
 
-    A signature belongs to the key that verifies it, whatever it claims. Attestations and other referrers of the image
+    A signature belongs to the key that verifies it. Its claims are not used. Attestations and other referrers
     stay. A signature that is attached to another image is never deleted, only taken out of this image's list. One that
     names another digest stays, with a warning. Removing again removes nothing.
 
     Args:
         image: the image that is signed.
         key: PEM text, public key file, key URI, `PublicKey` or open key.
-        all: remove all signatures, whoever made them. Give either `key` or this.
+        all: remove the signatures of every signer. Give either `key` or this.
         recursive: remove the signatures of every image that an index lists too.
         dry_run: return what would be removed; remove nothing.
         now: the time at which signatures are judged; the clock's by default.

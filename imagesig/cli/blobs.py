@@ -17,6 +17,7 @@ from imagesig.writing import replace_file
 _MODE = 0o644
 
 blob_argument = click.argument("blob", metavar="FILE|-")
+certificate_option = click.option("--certificate", is_flag=True, help="Put the key's certificate into the bundle.")
 
 
 def blob_of(argument: str) -> BlobLike:

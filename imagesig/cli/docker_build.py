@@ -14,7 +14,7 @@ from msgspec import Struct
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
 from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import parse_annotations
+from imagesig.cli.options import no_recursive_option, parse_annotations
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import transport_options
@@ -50,7 +50,7 @@ class Signing(Struct, frozen=True):
     help="Private key: file, key URI, or name of docker trust key.",
 )
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Annotation to include.")
-@click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
+@no_recursive_option
 @sign_format_options
 @signing_key_options
 @transport_options
@@ -82,7 +82,7 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
         metadata = request.metadata_file or str(Path(folder, "metadata.json"))
         inner = dict(environ)
         if not request.metadata_file:
-            # The provenance is for the reader of the file, who is nobody but us.
+            # The provenance would be in the metadata file, which only imagesig reads.
             inner["BUILDX_METADATA_PROVENANCE"] = "disabled"
         own = [] if request.metadata_file else ["--metadata-file", metadata]
         if status := run([*options, "buildx", subcommand, *own, *request.arguments], inner):

@@ -53,12 +53,18 @@ def main() -> None:
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
-    """docker's own options, the plugin's name (empty if it is missing), and the arguments after it."""
+    """docker's own options, the plugin's name (empty if it is missing), and the arguments after it.
+
+    `docker help NAME` gives a plugin its own words: the help of the command is asked for.
+    """
     at = 0
     while at < len(arguments) and arguments[at].startswith("-"):
         at += 2 if arguments[at] in _TAKES_VALUE else 1
-    name = arguments[at] if at < len(arguments) and arguments[at] in _NAMES else ""
-    return list(arguments[:at]), name, list(arguments[at + 1 :])
+    options, rest = list(arguments[:at]), list(arguments[at:])
+    if rest[:1] == ["help"]:  # docker help imagesig sign
+        rest = [*rest[1:], "--help"]
+    name = rest[0] if rest and rest[0] in _NAMES else ""
+    return options, name, rest[1:]
 
 
 def chosen_config(options: Sequence[str]) -> dict[str, str]:

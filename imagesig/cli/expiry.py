@@ -36,7 +36,7 @@ DURATION = _Duration()
 
 
 def expiring(formats: Sequence[Format], expiry: timedelta) -> tuple[Format, ...]:
-    """The same formats; notation's get this expiry. Raises `InvalidArgument` if there is none of notation's."""
+    """The same formats; notation's get this expiry. Raises `InvalidArgument` without a notation format."""
     if not any(isinstance(item, Notation) for item in formats):
         names = ", ".join(item.name for item in formats)
         raise InvalidArgument(

@@ -13,6 +13,10 @@ from imagesig.cli.settings import key_settings
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 
+key_uri_option = click.option(
+    "--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI."
+)
+"""The private key of a command that signs."""
 passphrase_option = click.option(
     "--passphrase-file",
     type=FilePath(),

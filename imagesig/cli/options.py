@@ -21,6 +21,8 @@ from imagesig.text import holds_key, quote
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _JSON_COMMAND = "imagesig.json_command"
+STDIN = "-"
+"""The file that a command reads from standard input."""
 
 
 def json_command(ctx: click.Context) -> str:
@@ -73,6 +75,10 @@ def choose_output(*choices: str, help_text: str = "What to write to stdout.") ->
 
 
 output_option = choose_output("text", "json")
+no_recursive_option = click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
+platform_option = click.option(
+    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this platform of a multi-platform image."
+)
 
 
 def gathered(

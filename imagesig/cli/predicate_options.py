@@ -1,4 +1,4 @@
-"""The options by which a command takes what is to be attested: a predicate and its type, or a whole statement."""
+"""The options with what a command attests: a predicate and its type, or a whole statement."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class StatementOptions(TypedDict):
     statement_version: StatementVersion
 
 
-class Said(Struct, frozen=True):
-    """The values of `predicate_options`."""
+class StatementSource(Struct, frozen=True):
+    """The values of `statement_source_options`."""
 
     predicate_type: str
     predicate: str
@@ -36,7 +36,7 @@ class Said(Struct, frozen=True):
     statement_version: str
 
     def read(self) -> StatementOptions:
-        """What is to be attested, read from its file.
+        """The predicate or the statement, read from its file.
 
         Raises:
             UsageError: neither a predicate with its type nor a statement, or both.
@@ -68,9 +68,9 @@ def read_document(path: str, option: str) -> bytes:
     return content
 
 
-predicate_options = gathered(
-    "said",
-    Said,
+statement_source_options = gathered(
+    "source",
+    StatementSource,
     {
         "predicate_type": click.option(
             "--type",

@@ -14,14 +14,40 @@ from msgspec import Struct
 from imagesig import limits
 from imagesig.cli.options import FilePath, Name, gathered
 from imagesig.errors import InvalidArgument
-from imagesig.policy import Identity, Policy
 from imagesig.reading import is_folder, read_bounded, usage_error
 from imagesig.trust import CertificateAuthority, ContentTrust
 
 if TYPE_CHECKING:
     from imagesig.content_trust.servers import TrustServers
+    from imagesig.policy import Identity, Policy
 
 _Command = Callable[..., object]
+
+trusted_keys_option = click.option(
+    "--key", "keys", multiple=True, metavar="KEY", help="Trusted public key: a file or key URI; repeatable."
+)
+threshold_option = click.option(
+    "--threshold",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of distinct keys or CAs needed.",
+)
+authorities_option = click.option(
+    "--ca",
+    "authorities",
+    multiple=True,
+    type=FilePath(),
+    metavar="FILE",
+    help="Trust signers certified by the CA in this PEM file; repeatable.",
+)
+holders_option = click.option(
+    "--certificate-identity",
+    "holders",
+    multiple=True,
+    metavar="DN_OR_NAME",
+    help="Accept only this certificate holder: 'C=US, O=Acme', e-mail, DNS name or URI; repeatable.",
+)
 
 
 class Trust(Struct, frozen=True):
@@ -45,6 +71,8 @@ class Trust(Struct, frozen=True):
         formats: Sequence[str],
     ) -> Policy:
         """The policy that the options describe. Raises `InvalidArgument` for options that cannot be combined."""
+        from imagesig.policy import Policy  # speed: not for `trust inspect` (benchmarks/test_trust.py)
+
         if self.trust_policy or self.notation:
             if keys or servers or threshold != 1 or annotations or identity or formats:
                 raise _not_combined()
@@ -69,6 +97,7 @@ class Trust(Struct, frozen=True):
     def _trust_policy(self) -> Policy:
         if self.authorities or self.holders:
             raise _not_combined()
+        from imagesig.policy import Policy
         from imagesig.policy.files.load_notation import TRUST_STORE, notation_folder
 
         own = notation_folder(os.environ)
@@ -97,21 +126,8 @@ def trust_options(command: _Command) -> _Command:
 
     for option in reversed(
         (
-            click.option(
-                "--ca",
-                "authorities",
-                multiple=True,
-                type=FilePath(),
-                metavar="FILE",
-                help="Trust signers certified by the CA in this PEM file; repeatable.",
-            ),
-            click.option(
-                "--certificate-identity",
-                "holders",
-                multiple=True,
-                metavar="DN_OR_NAME",
-                help="Accept only this certificate holder: 'C=US, O=Acme', e-mail, DNS name or URI; repeatable.",
-            ),
+            authorities_option,
+            holders_option,
             click.option(
                 "--trust-policy",
                 type=FilePath(folder=True),
@@ -172,14 +188,21 @@ class TrustServerOptions(Struct, frozen=True):
         return TrustServers(server=self.notary_server, offline=self.offline, ca_file=self.notary_ca, backup=backup)
 
 
+notary_server_option = click.option(
+    "--notary-server",
+    type=Name(),
+    default="",
+    metavar="URL",
+    help="Trust server. Default: $DOCKER_CONTENT_TRUST_SERVER, or docker's own rule.",
+)
+notary_ca_option = click.option(
+    "--notary-ca", type=FilePath(), metavar="FILE", help="PEM file with the authorities of the trust server's TLS."
+)
+first_use_option = click.option(
+    "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
+)
 _SERVER: dict[str, Callable[[Any], Any]] = {
-    "notary_server": click.option(
-        "--notary-server",
-        type=Name(),
-        default="",
-        metavar="URL",
-        help="Trust server. Default: $DOCKER_CONTENT_TRUST_SERVER, or docker's own rule.",
-    ),
+    "notary_server": notary_server_option,
     "pins": click.option(
         "--pin",
         "pins",
@@ -187,9 +210,7 @@ _SERVER: dict[str, Callable[[Any], Any]] = {
         metavar="KEYID|FILE",
         help="Root of the trust data: key id, or PEM file with its public key or CA; repeatable.",
     ),
-    "notary_ca": click.option(
-        "--notary-ca", type=FilePath(), metavar="FILE", help="PEM file with the authorities of the trust server's TLS."
-    ),
+    "notary_ca": notary_ca_option,
     "offline": click.option("--offline", is_flag=True, help="Ask no trust server; use what is remembered."),
 }
 trust_server_options = gathered(
@@ -205,9 +226,7 @@ trust_server_options = gathered(
             metavar="NAME",
             help="Signer who must have signed the released tag too; repeatable.",
         ),
-        "trust_on_first_use": click.option(
-            "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
-        ),
+        "trust_on_first_use": first_use_option,
     },
 )
 inspected_server_options = gathered("trust_server", TrustServerOptions, _SERVER)

@@ -8,9 +8,9 @@ from imagesig.lazy import lazy
 PUBLIC = {
     "imagesig.content_trust.servers": "TrustServers",
     "imagesig.content_trust.backup": "TrustBackup",
-    "imagesig.content_trust.memory": "DockerTrust FolderMemory Forgetful InMemoryTrust TrustMemory",
+    "imagesig.content_trust.memory": "DockerTrust FolderMemory NoTrustMemory InMemoryTrust TrustMemory",
     "imagesig.content_trust.keyring": "KeyFolder TrustKeys",
-    "imagesig.content_trust.update": "View",
+    "imagesig.content_trust.update": "TrustData",
     "imagesig.content_trust.lookup": "Release released releases signers_of",
     "imagesig.content_trust.key": "canonical_id",
     "imagesig.content_trust.signing_key": "ProviderKey",

@@ -8,13 +8,13 @@ from imagesig.content_trust.lookup import releases as releases
 from imagesig.content_trust.lookup import signers_of as signers_of
 from imagesig.content_trust.memory import DockerTrust as DockerTrust
 from imagesig.content_trust.memory import FolderMemory as FolderMemory
-from imagesig.content_trust.memory import Forgetful as Forgetful
 from imagesig.content_trust.memory import InMemoryTrust as InMemoryTrust
+from imagesig.content_trust.memory import NoTrustMemory as NoTrustMemory
 from imagesig.content_trust.memory import TrustMemory as TrustMemory
 from imagesig.content_trust.private_folder import PrivateKeyFolder as PrivateKeyFolder
 from imagesig.content_trust.private_folder import docker_passphrases as docker_passphrases
 from imagesig.content_trust.servers import TrustServers as TrustServers
 from imagesig.content_trust.signing_key import ProviderKey as ProviderKey
-from imagesig.content_trust.update import View as View
+from imagesig.content_trust.update import TrustData as TrustData
 
 PUBLIC: dict[str, str]

@@ -79,7 +79,7 @@ class TrustBackup:
         with self._lock:
             self._owner = self._owner or repository
         if self._owner != repository:
-            # Files without a name must not speak for several repositories: a root key may be the same for all.
+            # The files do not name their repository, and several repositories may share a root key.
             raise InvalidArgument(
                 f"trust data {self.folder}: the files of one repository, {self._owner} and {repository} are asked",
                 hint=f"put the files of each repository into a folder of its name, such as {repository}",

@@ -17,7 +17,7 @@ from msgspec import Struct
 from imagesig.content_trust.key import TrustKey, written_key
 from imagesig.content_trust.metadata import Document, FileHash, parse_root, parse_targets, serialized
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, Role, check_delegation_name
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.encoding.shape import as_bytes, as_object
 from imagesig.errors import Expired, MalformedError
 
@@ -48,14 +48,14 @@ class Edition:
     imagesig cannot write again.
     """
 
-    def __init__(self, root: Json, view: View | None) -> None:
+    def __init__(self, root: Json, view: TrustData | None) -> None:
         self.view = view
         self.changed: set[str] = set()
         self._root = root
         self._targets: dict[str, Json] = {}
 
     @classmethod
-    def of(cls, view: View) -> Edition:
+    def of(cls, view: TrustData) -> Edition:
         """No change yet."""
         return cls(_root(view.root.document.signed), view)
 
@@ -69,16 +69,16 @@ class Edition:
         return edition
 
     def put(self, role: str, tag: str, manifest: FileHash) -> None:
-        """The role names this manifest by the tag."""
+        """Adds the tag with this manifest to the role."""
         entry = {"hashes": {"sha256": _base64(manifest.sha256)}, "length": manifest.length}
         self._edited(role)["targets"][tag] = entry
 
     def drop(self, role: str, tag: str) -> None:
-        """The role names nothing by the tag."""
+        """Removes the tag from the role."""
         self._edited(role)["targets"].pop(tag, None)
 
     def entrust(self, role: str, key: TrustKey) -> None:
-        """The top-level role is signed by this key alone, from now on."""
+        """Makes this key the only key of the top-level role."""
         self._root["roles"][role] = {"keyids": [key.id], "threshold": 1}
         self._root["keys"][key.id] = written_key(key.public_key, key.certificates)
         used = {item for entry in self._root["roles"].values() for item in entry["keyids"]}
@@ -86,7 +86,7 @@ class Edition:
         self.changed |= {ROOT, TARGETS} if role == TARGETS else {ROOT}
 
     def delegate(self, name: str, keys: Sequence[TrustKey]) -> None:
-        """`targets` delegates every tag to the role, which these keys sign too."""
+        """Adds the role to the delegations of `targets`, for every tag, and these keys to the role."""
         check_delegation_name(name, TARGETS)
         delegations = self._edited(TARGETS)["delegations"]
         entry = _entry(delegations, name)
@@ -99,21 +99,21 @@ class Edition:
                 entry["keyids"].append(key.id)
 
     def withdraw(self, name: str, keys: Iterable[str]) -> None:
-        """The keys with these ids no longer sign the delegated role."""
+        """Removes the keys with these ids from the delegated role."""
         delegations = self._edited(TARGETS)["delegations"]
         if entry := _entry(delegations, name):
             entry["keyids"] = [item for item in entry["keyids"] if item not in set(keys)]
         _without_unused(delegations)
 
     def undelegate(self, name: str) -> None:
-        """`targets` no longer delegates to the role."""
+        """Removes the role from the delegations of `targets`."""
         delegations = self._edited(TARGETS)["delegations"]
         delegations["roles"] = [entry for entry in delegations["roles"] if entry["name"] != name]
         _without_unused(delegations)
         self.changed.discard(name)
 
     def sign_again(self, role: str) -> None:
-        """The file of the role is signed again with what it says."""
+        """Signs the file of the role again, unchanged."""
         if role == ROOT:
             self.changed.add(ROOT)
         else:
@@ -144,7 +144,7 @@ class Edition:
         return self.delegations().get(name) or Role(name, (), 1)
 
     def present(self, role: str) -> Document | None:
-        """The present file of a role; None if there is none that is verified."""
+        """The verified present file of a role; None if there is none."""
         if self.view is None:
             return None
         if role == ROOT:
@@ -155,10 +155,10 @@ class Edition:
         return None if signed is None else signed.targets.document
 
     def renew(self, now: datetime, able: Callable[[Role], bool]) -> Iterator[str]:
-        """Signs files again that expire soon, where `able` says that the keys of their role are here.
+        """Signs files again that expire soon, if `able` is true for their role: its keys are available.
 
-        Gives warnings of the others, and of root certificates that end soon. Raises `Expired` for a file without which
-        no client accepts the repository.
+        Yields warnings about the other files, and about root certificates that expire soon. Raises `Expired` for a file
+        without which no client accepts the repository.
         """
         for key in self.role(ROOT).keys:
             if key.certificates and key.certificates[0].not_after <= now + NEAR_EXPIRY:

@@ -130,7 +130,7 @@ def parse_key(identifier: str, value: object, what: str) -> TrustKey:
     if key_type not in KEY_TYPES:
         raise MalformedError(f"{what}: keytype {quote(key_type)}, one of {', '.join(KEY_TYPES)} is needed")
     if values.get("private") is not None:
-        raise MalformedError(f"{what}: the metadata hold a private key, null is needed")
+        raise MalformedError(f"{what}: the metadata contain a private key, null is needed")
     if key_id(key_type, public) != identifier:
         raise MalformedError(f"{what}: the id is not the hash of the key")
     data = as_bytes(public, f"{what}: public")

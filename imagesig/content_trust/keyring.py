@@ -1,4 +1,4 @@
-"""`TrustKeys`: the private keys of a user that sign trust data, from any provider and from docker's folder."""
+"""`TrustKeys`: the private keys that sign trust data, from any provider and from docker's folder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class KeyFolder(Protocol):
         ...
 
     def generate(self, role: str, repository: str = "") -> ProviderKey:
-        """A new key, which the folder has from now on."""
+        """A new key, stored in the folder."""
         ...
 
 
@@ -75,14 +75,14 @@ class TrustKeys:
         return keys
 
     def able(self, role: Role) -> bool:
-        """Whether enough keys of the role are here. No key is opened."""
+        """Whether enough keys of the role are available. No key is opened."""
         return len({key.canonical_id for key in role.keys if self._has(role, key.canonical_id)}) >= role.threshold
 
     def sign(self, role: Role, message: bytes) -> list[RoleSignature]:
-        """The signatures of every key of the role that is here.
+        """The signatures by every available key of the role.
 
         Raises:
-            KeyNotFound: fewer keys are here than the role needs.
+            KeyNotFound: fewer keys are available than the role needs.
             KeyProviderError: a key cannot be opened, or does not sign.
         """
         may = (key for key in role.keys if self._may(role, key.canonical_id))
@@ -117,13 +117,12 @@ class TrustKeys:
             KeyNotFound: no key is given, and there is no folder.
             KeyProviderError: the key cannot be used or made.
         """
-        if given is None and self._folder is None:
-            raise KeyNotFound(f"{repository}: no {role} key is given", hint="give the key of the role")
         if given is not None:
             opened = signing_key(given)
-        else:
-            assert self._folder is not None
+        elif self._folder is not None:
             opened = self._folder.generate(role, "" if role == ROOT else repository)
+        else:
+            raise KeyNotFound(f"{repository}: no {role} key is given", hint="give the key of the role")
         self._found[opened.key.canonical_id] = opened
         return _certified(opened, repository, now) if role == ROOT else opened.key
 

@@ -1,4 +1,4 @@
-"""What verified trust data say: the digest that a tag names, and who signed it."""
+"""Looks up tags in verified trust data: the digest of a tag, and its signers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from imagesig.content_trust.metadata import FileHash
 from imagesig.content_trust.role import RELEASES, TARGETS
-from imagesig.content_trust.update import SignedTargets, View
+from imagesig.content_trust.update import SignedTargets, TrustData
 
 ADMINISTRATOR = "Repo Admin"
 """Docker's name for the signer of a tag that no delegated signer has signed."""
@@ -35,13 +35,13 @@ def tags_of(signed: SignedTargets) -> Iterator[tuple[str, FileHash]]:
 
 
 def tag_in(signed: SignedTargets | None, tag: str) -> FileHash | None:
-    """What a role names by this tag."""
+    """The manifest of a tag in a role; None if the role does not name the tag."""
     if signed is None or not (signed.role.name == TARGETS or signed.role.may_name(tag)):
         return None
     return signed.targets.tags.get(tag)
 
 
-def released(view: View, tag: str) -> Release | None:
+def released(view: TrustData, tag: str) -> Release | None:
     """The release of a tag: that of `targets/releases`, else that of `targets`. Other roles release nothing."""
     for signed in _releasing(view):
         if manifest := tag_in(signed, tag):
@@ -49,7 +49,7 @@ def released(view: View, tag: str) -> Release | None:
     return None
 
 
-def releases(view: View) -> dict[str, Release]:
+def releases(view: TrustData) -> dict[str, Release]:
     """Every released tag."""
     found: dict[str, Release] = {}
     for signed in _releasing(view):
@@ -58,7 +58,7 @@ def releases(view: View) -> dict[str, Release]:
     return found
 
 
-def signers_of(view: View, tag: str, manifest: FileHash) -> tuple[str, ...]:
+def signers_of(view: TrustData, tag: str, manifest: FileHash) -> tuple[str, ...]:
     """The names of the signers whose roles name the same manifest by this tag, in the order of their delegation."""
     return tuple(
         name.removeprefix(f"{TARGETS}/")
@@ -67,7 +67,7 @@ def signers_of(view: View, tag: str, manifest: FileHash) -> tuple[str, ...]:
     )
 
 
-def _releasing(view: View) -> Iterator[SignedTargets]:
+def _releasing(view: TrustData) -> Iterator[SignedTargets]:
     if RELEASES in view.delegated:
         yield view.delegated[RELEASES]
     yield view.targets

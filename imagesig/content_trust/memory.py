@@ -1,6 +1,6 @@
-"""What is remembered of trust repositories, against rollback and replaced repositories: in a folder, or in memory.
+"""Remembers the trust data of repositories, so that a rollback or a replaced repository is noticed.
 
-Reading docker's own cache: `DockerTrust`. What cannot be read is an error, never "nothing is remembered".
+`DockerTrust` reads docker's own cache. A file that cannot be read is an error, never "nothing is remembered".
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class TrustMemory(Protocol):
         ...
 
     def store(self, server: str, repository: str, files: Files) -> None:
-        """Remembers these files, unless newer ones are remembered meanwhile. Raises if that is not possible."""
+        """Remembers these files, unless newer ones are remembered already. Raises if that is not possible."""
         ...
 
 
-class Forgetful:
+class NoTrustMemory:
     """Remembers nothing."""
 
     def load(self, server: str, repository: str) -> Files:
@@ -77,7 +77,7 @@ class InMemoryTrust:
 class FolderMemory:
     """One file for each repository in a folder such as `$XDG_STATE_HOME/imagesig/content-trust`.
 
-    Files are replaced in one step, so that they are complete whatever happens.
+    Files are replaced in one step, so that they are always complete.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -138,7 +138,7 @@ def _try_lock(folder: int) -> bool:
 
 
 class DockerTrust:
-    """Reads what docker and notary remember, in a folder such as `~/.docker/trust`. It is never written.
+    """Reads the trust data that docker and notary keep in a folder such as `~/.docker/trust`. Nothing is written there.
 
     Docker's folder does not say which server a repository is on. Without a timestamp, which only a server makes, a
     repository was begun there and never read from a server: nothing is remembered.

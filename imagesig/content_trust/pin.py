@@ -1,4 +1,4 @@
-"""Which root keys of a repository are trusted: their certificates, and the pins of the caller.
+"""Decides which root keys of a repository are trusted, by their certificates and the pins of the caller.
 
 Spec: notary's trust pinning; here a pin is checked each time, not only at first contact.
 """
@@ -106,7 +106,7 @@ def _check_certificate(certificates: Sequence[Certificate], repository: str, now
     name = _common_name(leaf)
     if name == repository or (name.endswith("*") and repository.startswith(name[:-1])):
         return
-    # A certificate of another kind names no repository, so it takes none from another: the pinned key is enough.
+    # A certificate that names no repository cannot be one of another repository: the pinned key is enough.
     if by_key and "/" not in name and "*" not in name:
         return
     raise NotTrusted(f"{repository}: its root certificate is for {quote(name)}")

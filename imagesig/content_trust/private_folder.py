@@ -134,7 +134,7 @@ class PrivateKeyFolder:
         return path
 
     def generate(self, role: str, repository: str = "") -> ProviderKey:
-        """A new P-256 key, as docker makes it, which the folder has from now on. Raises as `store` does."""
+        """A new P-256 key, as docker makes it, stored in the folder. Raises as `store` does."""
         private_key = PrivateKey.generate(KeyType.ECDSA_P256)
         path = self.store(private_key, role, repository)
         from imagesig.keys.file.provider import FileKey
@@ -195,7 +195,7 @@ class PrivateKeyFolder:
                     yield match[1], folder / name, match[2] or ""
 
     def _attributes(self, path: Path, suffix: str) -> Attributes | None:
-        """What the file says of its key; None if it is no key file."""
+        """The role and repository in the headers of a file; None if it is not a key file."""
         try:
             content = read_key_file(path).content
         except KeyProviderError:

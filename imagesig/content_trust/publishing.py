@@ -1,4 +1,4 @@
-"""Publishing changes of trust data: signed, stored on the server in one step, read back and verified."""
+"""Publishes changes of trust data: signs them, stores them on the server in one step, reads and verifies them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imagesig.content_trust.metadata import parse_document, parse_root, serializ
 from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.role import ROOT, SNAPSHOT, check_signatures
 from imagesig.content_trust.servers import TrustServers, read_pins
-from imagesig.content_trust.update import File, View
+from imagesig.content_trust.update import File, TrustData
 from imagesig.deadlines import wait
 from imagesig.errors import MalformedError, SignatureRejected, Stale, UnexpectedResponse
 from imagesig.oci.reference import Reference
@@ -29,14 +29,14 @@ _PAUSE = 0.05
 _REPAIRS = 2
 """How often files are published anew under the next version, because the server cannot serve what it stored."""
 
-Edit = Callable[[View | None], Edition]
+Edit = Callable[[TrustData | None], Edition]
 """Makes the change from the verified present files. It is called again after another writer was faster."""
 
 
 class Published(Struct, frozen=True):
     """The verified trust data after a change, the new version of each role that was published, and warnings."""
 
-    view: View
+    view: TrustData
     versions: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
@@ -51,7 +51,7 @@ class Publisher(Struct, frozen=True):
     now: datetime
 
     def publish(self, edit: Edit) -> Published:
-        """Makes the change and publishes it: again if another writer was faster, a limited number of times.
+        """Makes the change and publishes it. If another writer was faster, it tries again, a limited number of times.
 
         Raises:
             SignatureRejected, MalformedError: the present trust data cannot be verified; nothing is published.
@@ -69,7 +69,7 @@ class Publisher(Struct, frozen=True):
                 wait(_PAUSE * attempt * (1 + random.random()), self.image.repository)  # noqa: S311 - not a secret
         raise AssertionError("the last attempt returns or raises")
 
-    def _published(self, base: View | None, edit: Edit) -> Published:
+    def _published(self, base: TrustData | None, edit: Edit) -> Published:
         failure: MalformedError | SignatureRejected | None = None
         for skip in range(_REPAIRS + 1):
             edition = edit(base)
@@ -117,13 +117,13 @@ class Publisher(Struct, frozen=True):
             server.publish(repository, files)
         except (Stale, UnexpectedResponse) as error:
             found = {role: server.fetch(repository, File.current(role)) for role in files}
-            # A request is sent again if its connection breaks, and then conflicts with itself.
+            # A request that is repeated after a broken connection may conflict with itself.
             if any(found[role] != content for role, content in files.items()):
                 if any(_version(role, found[role]) >= _version(role, content) for role, content in files.items()):
                     raise Stale(str(error), hint="run the same again") from error  # of a root, notary says it otherwise
                 raise
 
-    def _read_back(self, base: View | None, files: Mapping[str, bytes]) -> View:
+    def _read_back(self, base: TrustData | None, files: Mapping[str, bytes]) -> TrustData:
         """The verified trust data on the server, which have these files or later ones."""
         remembered = base.files if base is not None else {ROOT: files[ROOT]}
         root = parse_root(files.get(ROOT) or remembered[ROOT])
@@ -146,7 +146,7 @@ def _version(role: str, content: bytes | None) -> int:
     return parse_document(role, content).version if content is not None else 0
 
 
-def _is_there(view: View, role: str, content: bytes) -> bool:
+def _is_there(view: TrustData, role: str, content: bytes) -> bool:
     found = view.files.get(role)
     if found is None:
         raise MalformedError(f"{role}.json: it was stored, but the trust data on the server do not use it")

@@ -57,7 +57,7 @@ class Question(Struct, frozen=True):
         return next(self.every(role), None)
 
     def newest(self, role: str) -> bytes | None:
-        """The file of a role with the highest version, whoever signed it."""
+        """The file of a role with the highest version, by any signer."""
         return max(self.every(role), key=lambda content: parse_document(role, content).version, default=None)
 
     def known(self, role: Role) -> Document | None:

@@ -92,5 +92,5 @@ def check_expiry(document: Document, now: datetime) -> None:
     if document.expires <= now:
         raise Expired(
             f"{document.role}.json version {document.version}: expired on {document.expires:%Y-%m-%d}",
-            hint="its signer publishes it again, or the server was not reached for that long",
+            hint="ask its signer to publish it again",
         )

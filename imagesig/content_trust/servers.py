@@ -1,4 +1,4 @@
-"""`TrustServers`: verified trust data of any number of repositories, with what was remembered of them."""
+"""`TrustServers`: the verified trust data of any number of repositories, compared with the remembered ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.concurrency import Once
 from imagesig.content_trust.backup import TrustBackup
-from imagesig.content_trust.memory import DockerTrust, FolderMemory, Forgetful, TrustMemory, state_folder
+from imagesig.content_trust.memory import DockerTrust, FolderMemory, NoTrustMemory, TrustMemory, state_folder
 from imagesig.content_trust.question import Question, every_role
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import TrustServer, notice, server_url
-from imagesig.content_trust.update import File, View, update
+from imagesig.content_trust.update import File, TrustData, update
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
 from imagesig.images.registry.credentials import (
     Credential,
@@ -37,7 +37,7 @@ _VIEW_SECONDS = 60
 
 
 class TrustServers:
-    """Reads trust servers and remembers what they said. Thread-safe; share one for many images.
+    """Reads and remembers the trust data of servers. Thread-safe; share one for many images.
 
     Args:
         server: the URL of the server of all repositories, in place of those of the policy.
@@ -48,7 +48,7 @@ class TrustServers:
         credentials: from a registry's host to its login; by default docker's and podman's files.
         environ: the environment; that of the process by default.
         backup: a folder with the metadata (see `TrustBackup`), which is read in place of every server. What is
-            remembered of the server still counts, and nothing more is remembered.
+            remembered of the server is still compared, and nothing more is remembered.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class TrustServers:
         self._ca_file = Path(ca_file) if ca_file else None
         self._credentials = credentials
         self._servers: dict[tuple[str, str, str], TrustServer] = {}
-        self._views: Once[View | None] = Once(_VIEWS, _is_worth_another_attempt)
+        self._views: Once[TrustData | None] = Once(_VIEWS, _is_worth_another_attempt)
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
@@ -91,9 +91,9 @@ class TrustServers:
     def is_offline(self) -> bool:
         return self._offline
 
-    def forgetful(self) -> TrustServers:
-        """The same for looking at trust data without verifying whose they are: nothing is remembered."""
-        return _made({**self._given, "memory": Forgetful()}, self._environ)
+    def without_memory(self) -> TrustServers:
+        """The same servers without a memory, to show trust data whose owner is not verified."""
+        return _made({**self._given, "memory": NoTrustMemory()}, self._environ)
 
     def url(self, trust: ContentTrust, image: Reference) -> str:
         """The URL of the server for an image. Raises as `server_url` does."""
@@ -112,7 +112,7 @@ class TrustServers:
         wanted: Callable[[str], bool] = every_role,
         roles: tuple[str, ...] = (),
         accepts_expired: bool = False,
-    ) -> View | None:
+    ) -> TrustData | None:
         """The verified trust data of the image's repository; None if the server has none.
 
         `wanted` says which delegated roles are read, and `roles` names them for the cache. With `accepts_expired`,
@@ -127,7 +127,7 @@ class TrustServers:
         periods = (int(time.monotonic() // _VIEW_SECONDS), int(now.timestamp() // _VIEW_SECONDS))
         key = (url, image.repository, trust, roles, periods, accepts_expired)
 
-        def updated() -> View | None:
+        def updated() -> TrustData | None:
             question = self._question(trust, image, now)
             asked = replace(question, wanted=wanted, accepts_expired=accepts_expired)
             return self._updated(url, trust, image, asked)
@@ -145,11 +145,13 @@ class TrustServers:
         """Whether a root of the image's repository is remembered. Raises if that cannot be found out."""
         return ROOT in self._memory.load(self.url(trust, image), image.repository)
 
-    def present(self, trust: ContentTrust, image: Reference, now: datetime) -> View | None:
-        """As `view`, for a writer: asked of the server now, with files that have expired since."""
+    def present(self, trust: ContentTrust, image: Reference, now: datetime) -> TrustData | None:
+        """The newest trust data for a writer: read from the server now, and accepted although files have expired."""
         return self._updated(self.url(trust, image), trust, image, self._question(trust, image, now, renews=True))
 
-    def read_back(self, trust: ContentTrust, image: Reference, now: datetime, written: Mapping[str, bytes]) -> View:
+    def read_back(
+        self, trust: ContentTrust, image: Reference, now: datetime, written: Mapping[str, bytes]
+    ) -> TrustData:
         """The verified trust data after they were changed. `written` has the files that they must follow.
 
         They are remembered, and used by `view`. Raises as `view`.
@@ -166,7 +168,7 @@ class TrustServers:
         seen = self._docker.documents(image.repository) if self._docker is not None else {}
         return Question(image.repository, read_pins(trust), now, remembered, seen, renews=renews)
 
-    def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> View | None:
+    def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> TrustData | None:
         if self._backup is not None:
             return _from_backup(self._backup, question)
         remembered = question.remembered
@@ -231,7 +233,7 @@ class TrustServers:
                 server.close()
 
 
-def _answered(question: Question, fetch: Callable[[File], bytes | None], source: str) -> View | None:
+def _answered(question: Question, fetch: Callable[[File], bytes | None], source: str) -> TrustData | None:
     """The answer to a question, with files from `fetch`."""
     steps = update(question)
     try:
@@ -245,12 +247,12 @@ def _answered(question: Question, fetch: Callable[[File], bytes | None], source:
                 )
             need = steps.send(content)
     except StopIteration as done:
-        view: View | None = done.value
+        view: TrustData | None = done.value
         return view
 
 
-def _from_backup(backup: TrustBackup, question: Question) -> View | None:
-    """The answer from a folder. A signer's file that is not in it is skipped: his signature is then not known."""
+def _from_backup(backup: TrustBackup, question: Question) -> TrustData | None:
+    """The trust data in a folder. A missing file of a signer is skipped; the tags of this signer are then not known."""
     repository = question.repository
     lacking: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The client algorithm: from what is remembered and what the server has to verified trust data, or an error.
+"""The client algorithm: verified trust data from the remembered files and those of the server.
 
 Pure: `update` is a generator that asks for one file at a time and gets its bytes, or None if the server has none.
 Spec: notary `client/tufclient.go`; TUF 1.0 section 5, whose stricter rules apply where notary is laxer.
@@ -66,7 +66,7 @@ class SignedTargets(Struct, frozen=True):
     signers: tuple[RoleSigner, ...]
 
 
-class View(Struct, frozen=True):
+class TrustData(Struct, frozen=True):
     """The verified trust data of one repository at one time.
 
     `delegated` has the roles below `targets` by name. `skipped` says which roles, keys and tags are not used, and why.
@@ -95,7 +95,7 @@ class View(Struct, frozen=True):
         return (self.root.document, *targets, self.snapshot.document, self.timestamp.document)
 
 
-Steps = Generator[File, bytes | None, View | None]
+Steps = Generator[File, bytes | None, TrustData | None]
 _Targets = Generator[File, bytes | None, SignedTargets]
 _Bytes = Generator[File, bytes | None, bytes]
 
@@ -162,7 +162,7 @@ def _next_root(old: Root, new: Root, version: int) -> Root:
     return new
 
 
-def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]:
+def _load(question: Question, root: Root) -> Generator[File, bytes | None, TrustData]:
     check_root(root, question.repository, question.pins, question.now, accepts_expired=question.accepts_expired)
     question.check_rollback(root.roles[ROOT], root.document)
     question.check_expiry(root.document)
@@ -179,7 +179,7 @@ def _load(question: Question, root: Root) -> Generator[File, bytes | None, View]
     delegated: dict[str, SignedTargets] = {}
     skipped = list(targets.targets.skipped)
     yield from _delegations(question, targets, snapshot, delegated, skipped)
-    return View(root, timestamp, snapshot, targets, delegated, tuple(skipped))
+    return TrustData(root, timestamp, snapshot, targets, delegated, tuple(skipped))
 
 
 def _delegations(

@@ -57,9 +57,11 @@ class PublicKey(Struct, frozen=True, dict=True):
         if len(data) > limits.PUBLIC_KEY_BYTES:
             raise LimitExceeded(f"public key: {len(data)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
         if data.count(b"-----BEGIN ") != 1:
+            from imagesig.crypto.key_text import hint_for_pem  # speed: for errors only (benchmarks/test_start.py)
+
             raise InvalidArgument(
                 f"public key: {data.count(b'-----BEGIN ')} PEM blocks, exactly one is needed",
-                hint="give a file that starts with -----BEGIN PUBLIC KEY-----",
+                hint=hint_for_pem(data),
             )
         if b"PRIVATE KEY-----" in data:
             raise InvalidArgument(

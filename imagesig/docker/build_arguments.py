@@ -1,4 +1,4 @@
-"""The arguments of `docker build` and `bake` with `--sign-*`: what is buildx's, what is ours, and where images go."""
+"""Splits the arguments of `docker build` and `bake`: those for buildx, our `--sign-*`, and the outputs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def build_request(subcommand: str, arguments: Sequence[str]) -> BuildRequest:
     """Splits the arguments of `build` or `bake`. A bake is signed in registries only.
 
     Raises:
-        InvalidArgument: the images go nowhere where they can be signed.
+        InvalidArgument: no output of the build can be signed.
     """
     options = list(_options(arguments))
     ours = [item for item in options if item.name.startswith("sign-")]
@@ -91,7 +91,7 @@ def _ours(option: _Option) -> str:
 
 
 def _output_texts(subcommand: str, options: Sequence[_Option]) -> Iterator[str]:
-    """The outputs of `build` (`-o`), or those that `bake` was told to use (`--set TARGET.output=…`)."""
+    """The outputs of `build` (`-o`), or those that `bake` gets with `--set TARGET.output=…`."""
     for item in options:
         if subcommand == "build" and item.name in ("output", "o"):
             yield item.value

@@ -18,7 +18,7 @@ from imagesig.text import quote
 
 _DIGEST, _CONFIG, _NAMES = "containerimage.digest", "containerimage.config.digest", "image.name"
 _UNNAMED = "moby-dangling@"
-"""What the containerd image store names an image without a name."""
+"""The name that the containerd image store gives to an image without a name."""
 
 
 class BuiltImage(Struct, frozen=True):

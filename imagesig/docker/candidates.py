@@ -1,4 +1,4 @@
-"""Where the signatures of an engine's image can be: the names by digest (`RepoDigests`) that the engine has for it."""
+"""The names by digest (`RepoDigests`) that an engine has for an image: its signatures can be there."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _can_prove(candidate: Reference, asked: Reference, name: str, policy: Policy
         return False
     if candidate.repository == asked.repository:
         return True
-    # `prod.example/app` is a claim about that registry: an image tagged so may come from elsewhere.
+    # `prod.example/app` names that registry, but anyone may give this tag to another image.
     if name.startswith(f"{asked.domain}/") and asked.domain != _LOCAL:
         return False
     rule = policy.select(Location(reference=asked))

@@ -33,8 +33,8 @@ class VerifyingImage(Image):  # type: ignore[misc]  # docker-py has no types
 
         Raises:
             InvalidArgument, KeyProviderError: there is no policy, it is invalid, or its keys cannot be used.
-            TransportError, DeadlineExceeded: a registry did not give all that is needed; this never means "unsigned".
-            MalformedError: a registry sent other bytes than their digest says, or more than is read for one image.
+            TransportError, DeadlineExceeded: a registry did not answer completely; this never means "unsigned".
+            MalformedError: a registry sent bytes with another digest, or more than the limits allow.
         """
         options.setdefault("name", self.asked_name)
         return image_verdict(self, policy, **options)

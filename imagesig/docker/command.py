@@ -1,4 +1,4 @@
-"""Runs docker's own command: buildx for a build that is signed, and whatever else is not ours."""
+"""Runs docker's own command: buildx for a signed build, and every command that is not ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imagesig.errors import InvalidArgument
 from imagesig.text import quote
 
 _ORIGINAL = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"
-"""Where docker tells a plugin how docker was called."""
+"""The variable in which docker gives a plugin the path of docker's command."""
 _SOCKET = "DOCKER_CLI_PLUGIN_SOCKET"
 """A socket of the docker that runs the plugin. It is closed when docker was asked to end."""
 _HELP_SECONDS = 30
@@ -26,7 +26,7 @@ def docker_program(environ: Mapping[str, str]) -> str:
     """The path of docker's command: the one that runs the plugin, else the one on PATH.
 
     Raises:
-        InvalidArgument: there is none.
+        InvalidArgument: docker is not installed.
     """
     name = environ.get(_ORIGINAL) or "docker"
     found = shutil.which(name, path=environ.get("PATH"))

@@ -49,7 +49,7 @@ def section(config: dict[str, Any], name: str, where: object) -> dict[str, Any]:
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Replaces the file at once, in docker's own layout. A new file is the user's alone: it may get logins later."""
+    """Replaces the file in one step, in docker's layout. Only the user can read a new file: it may get logins later."""
     target = Path(os.path.realpath(path))
     text = json.dumps(config, indent="\t", ensure_ascii=False)
     try:

@@ -29,6 +29,6 @@ def _explain(error: Exception, what: str) -> ImagesigError | None:
     return None
 
 
-def _refusal(what: str, said: object, status: int) -> ImagesigError:
+def _refusal(what: str, answered: object, status: int) -> ImagesigError:
     kind = Unauthorized if status in (401, 403) else Unreachable if status in (429, 502, 503, 504) else TransportError
-    return kind(f"{what}: the engine answers {quote(said)} (status {status})")
+    return kind(f"{what}: the engine answers {quote(answered)} (status {status})")

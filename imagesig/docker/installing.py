@@ -1,4 +1,4 @@
-"""Installs and removes the plugins of docker's command, and the alias that leads `docker build` to them.
+"""Installs and removes the plugins of docker's command, and the alias with which `docker build` calls them.
 
 What the alias was before is kept in docker's own place for settings of plugins: `plugins.imagesig` of `config.json`.
 """
@@ -31,7 +31,7 @@ def install(folder: Path, *, builder: bool, trust: bool) -> list[str]:
     Raises:
         InvalidArgument: the configuration cannot be read or written.
     """
-    # Read first: nothing is written beside a configuration that docker cannot read.
+    # Read first: if docker cannot read its configuration, nothing is written.
     config = read_config(folder / "config.json")
     if builder:
         _memory(config, folder)
@@ -54,7 +54,7 @@ def uninstall(folder: Path) -> list[str]:
 
 def _write_plugin(folder: Path, name: str) -> str:
     path, aside = folder / f"docker-{name}", folder / f".docker-{name}.before"
-    # -P: the folder that is built must not decide which `imagesig` is imported.
+    # -P: Python must not import `imagesig` from the folder that is built.
     script = f'#!/bin/sh\n{_MARK}\nexec {shlex.quote(sys.executable)} -P -m imagesig.cli.docker_plugin "$@"\n'
     try:
         folder.mkdir(parents=True, exist_ok=True)

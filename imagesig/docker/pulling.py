@@ -1,4 +1,4 @@
-"""`pull_verified`: an engine gets the image that was verified, by its digest."""
+"""`pull_verified`: lets an engine pull the verified image by its digest."""
 
 from __future__ import annotations
 

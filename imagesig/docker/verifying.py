@@ -101,7 +101,7 @@ def verify(
         NotInRegistry: none of the registries has the image. In the containerd image store, an image that was built
             has a digest before it is pushed.
         VerificationError: its signatures do not satisfy the policy, or it has none.
-        TransportError, DeadlineExceeded: a registry did not give all that is needed, and no other one has proof.
+        TransportError, DeadlineExceeded: a registry did not answer completely, and no other one has proof.
         InvalidArgument, KeyProviderError: the policy or its keys cannot be used.
     """
     if not isinstance(policy, Policy):
@@ -124,7 +124,7 @@ def verify(
 
 
 def _main_reason(found: list[Reference], failures: list[ImagesigError]) -> ImagesigError:
-    """The error for an image that no candidate proves. What could not be asked is never called unsigned."""
+    """The error for an image that no candidate proves. If a registry did not answer, it is never `NoSignatures`."""
     for error in failures:
         if not isinstance(error, VerificationError | ImageNotFound):
             return error

@@ -17,9 +17,9 @@ from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.encoding.json import go_json
 from imagesig.errors import FormatViolation, MalformedError
 from imagesig.format_names import DSSE, Storage
-from imagesig.formats.cosign_family import CosignFamily, Signers, annotations_of, classic_chain
+from imagesig.formats.cosign_family import SIGNATURE_ANNOTATION, CosignFamily, Signers, annotations_of, classic_chain
 from imagesig.formats.dsse_envelope import ENVELOPE, envelope_members, parse_large, payload_of, read_large_envelope
-from imagesig.formats.said_before import said_before, statement_claim, statement_to_sign
+from imagesig.formats.statement_claims import already_attested, statement_claim, statement_to_sign
 from imagesig.in_toto.statement import IN_TOTO
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import (
@@ -38,8 +38,6 @@ from imagesig.trust import TrustAnchors
 
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
-
-SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 
 
 class _Body(Struct, frozen=True):
@@ -71,7 +69,7 @@ class CosignAttestation(CosignFamily, frozen=True):
         """See `Format.draft`; `at` is not used: the envelope has no time."""
         predicate_type, payload = statement_to_sign(claim, self.name)
         algorithm, chain = self.algorithm_of(signer, self.name), self.chain_of(signer, self.name)
-        if found := said_before(self, claim, signer, prior, chain[0].der if chain else b""):
+        if found := already_attested(self, claim, signer, prior, chain[0].der if chain else b""):
             return found
         request = ToSign(pre_authentication_encoding(IN_TOTO, payload), algorithm)
         return Draft(self.name, (request,), _Body(payload, predicate_type, chain))

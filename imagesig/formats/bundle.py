@@ -21,7 +21,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import go_json, parse_object
 from imagesig.encoding.shape import Shape, refuse_two_spellings
 from imagesig.errors import FormatViolation, ImagesigError, LimitExceeded
-from imagesig.format_names import BUNDLE, Storage
+from imagesig.format_names import BUNDLE, BUNDLE_FAMILY, Storage
 from imagesig.formats.cosign_family import CosignFamily, Signers, bundle_chain, bundle_material, check_made_by, has_leaf
 from imagesig.formats.dsse_envelope import ENVELOPE, envelope_members, read_envelope
 from imagesig.formats.format import check_members
@@ -47,8 +47,7 @@ from imagesig.signature import (
 from imagesig.text import quote
 from imagesig.trust import TrustAnchors
 
-BUNDLE_FAMILY = "application/vnd.dev.sigstore.bundle"
-READABLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
+READABLE_TYPES = (BUNDLE, f"{BUNDLE_FAMILY}+json;version=0.3")
 DOCUMENT = Shape.of(
     "mediaType messageSignature",
     verificationMaterial=Shape.of("publicKey certificate x509CertificateChain tlogEntries timestampVerificationData"),

@@ -16,9 +16,8 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.dsse import pre_authentication_encoding
-from imagesig.format_names import Storage
+from imagesig.format_names import BUNDLE_FAMILY, Storage
 from imagesig.formats.bundle import (
-    BUNDLE_FAMILY,
     DOCUMENT,
     content_of,
     key_material,
@@ -27,7 +26,7 @@ from imagesig.formats.bundle import (
 )
 from imagesig.formats.cosign_family import CosignFamily, Signers, bundle_material
 from imagesig.formats.dsse_envelope import parse_large, payload_of, read_large_envelope
-from imagesig.formats.said_before import said_before, statement_claim, statement_to_sign
+from imagesig.formats.statement_claims import already_attested, statement_claim, statement_to_sign
 from imagesig.in_toto.statement import IN_TOTO, SIGN_PREDICATE
 from imagesig.signature import (
     AlreadySigned,
@@ -81,7 +80,7 @@ class BundleAttestation(CosignFamily, frozen=True):
     ) -> Draft | AlreadySigned:
         predicate_type, payload = statement_to_sign(claim, self.name)
         algorithm, chain = self.algorithm_of(signer, self.name), self.chain_of(signer, self.name)
-        if found := said_before(self, claim, signer, prior, chain[0].der if chain else b""):
+        if found := already_attested(self, claim, signer, prior, chain[0].der if chain else b""):
             return found
         material = bundle_material(chain) if chain else key_material(signer.public_key)
         request = ToSign(pre_authentication_encoding(IN_TOTO, payload), algorithm)

@@ -20,6 +20,7 @@ from imagesig.encoding.shape import Shape
 from imagesig.errors import FormatViolation, ImagesigError, InvalidArgument, MalformedError
 from imagesig.format_names import SIMPLE_SIGNING, Storage
 from imagesig.formats.cosign_family import (
+    SIGNATURE_ANNOTATION,
     CosignFamily,
     Signers,
     annotations_of,
@@ -48,7 +49,6 @@ from imagesig.trust import TrustAnchors
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
 
-SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PAYLOAD_TYPE = "cosign container image signature"
 
 _PAYLOAD = Shape.of(

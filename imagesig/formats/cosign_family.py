@@ -36,6 +36,7 @@ from imagesig.trust import TrustAnchors, TrustedKey
 if TYPE_CHECKING:
     from imagesig.crypto.certificate import Certificate
 
+SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
 CHAIN_ANNOTATION = "dev.sigstore.cosign/chain"
 

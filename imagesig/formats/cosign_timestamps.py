@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding.json import parse_object
-from imagesig.encoding.shape import OURS
+from imagesig.encoding.shape import Shape
 from imagesig.errors import BudgetExceeded, FormatViolation, MalformedError, TimestampInvalid
 from imagesig.formats.certified import Timing, timing
 from imagesig.formats.format import decode_base64
@@ -26,6 +26,8 @@ from imagesig.trust import TimestampAuthorities
 from imagesig.trust.timestamp_exchange import token_in_response
 
 _ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
+_MEMBER = "SignedRFC3161Timestamp"
+_SHAPE = Shape(frozenset({_MEMBER}))
 
 
 def timed(
@@ -66,8 +68,8 @@ def _in_annotation(envelope: Envelope) -> tuple[object, ...]:
     text = parts[0].annotations.get(_ANNOTATION, "") if parts else ""
     if not text.strip():
         return ()
-    found = parse_object(text.encode("utf-8", "replace"), f"annotation {_ANNOTATION}", OURS)
-    return (found.get("SignedRFC3161Timestamp"),)
+    found = parse_object(text.encode("utf-8", "replace"), f"annotation {_ANNOTATION}", _SHAPE)
+    return (found.get(_MEMBER),)
 
 
 def _failed(error: Exception) -> Timing:

@@ -27,7 +27,7 @@ _CHUNK = 64 * 1024
 
 
 class Signed(RedactedStruct, frozen=True):
-    """What an envelope holds: `message` is what was signed (PAE), and ends with the payload."""
+    """The signed content of an envelope: `message` is the bytes that were signed (PAE), which end with the payload."""
 
     hidden = ("message", "signature")
 
@@ -71,7 +71,7 @@ def parse_large(content: bytes, what: str, shape: Shape, depth: int) -> tuple[di
     if len(content) > limits.ATTESTATION_ENVELOPE_BYTES:
         raise LimitExceeded(f"{what}: {len(content)} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
     start = find_member(content, "payload", what, depth)
-    # Base64 has no escapes: a quotation mark ends it, and a text with a backslash is refused as no base64.
+    # Base64 has no escapes: a quotation mark ends it, and a text with a backslash is refused because it is not base64.
     end = content.find(b'"', start + 1) if start is not None and content[start : start + 1] == b'"' else -1
     if start is None or end < 0:
         raise FormatViolation(f"{what} has no payload in base64")

@@ -17,7 +17,7 @@ _LOOKUPS = threading.BoundedSemaphore(limits.LOOKUPS)
 
 
 def addresses(host: str, port: int, until: float) -> Sequence[Address]:
-    """The addresses of a host, in the system's order. An address stands for itself, `localhost` for this machine.
+    """The addresses of a host, in the system's order. An address is returned as it is; `localhost` is this machine.
 
     Raises:
         NotConnected: the name has no address.

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from imagesig.in_toto.statement import IN_TOTO
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import Index, Manifest
 from imagesig.oci.platform import Platform
 
-IN_TOTO = "application/vnd.in-toto+json"
 _TYPE = "vnd.docker.reference.type"
 _DIGEST = "vnd.docker.reference.digest"
 _ATTESTATION = "attestation-manifest"

@@ -21,8 +21,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
 _KINDS = {ord("{"): "object", ord("["): "list", ord('"'): "text"}
 
 
-def _needs(**members: str) -> _Check:
-    """The check that an object has these members, each of its kind. `builder__id` is a member inside."""
+def _requires(**members: str) -> _Check:
+    """A check that an object has these members, each of its kind. `builder__id` is the member `id` of `builder`."""
 
     def check(value: Mapping[str, Raw], what: str) -> None:
         for path, kind in members.items():
@@ -47,7 +47,7 @@ def _check_member(value: Mapping[str, Raw], name: str, kind: str, what: str) -> 
 
 
 class PredicateType(Struct, frozen=True):
-    """A type: its short name, its URI, and what its predicates must have."""
+    """A type: its short name, its URI, and the check of its predicates."""
 
     name: str
     uri: str
@@ -61,26 +61,26 @@ def _object(text: bytes, what: str) -> dict[str, Raw]:
         raise InvalidArgument(f"{what}: {error}; a JSON object is needed") from None
 
 
-_PROVENANCE_02 = _needs(builder="object", builder__id="text", buildType="text")
-_PROVENANCE_1 = _needs(
+_PROVENANCE_02 = _requires(builder="object", builder__id="text", buildType="text")
+_PROVENANCE_1 = _requires(
     buildDefinition="object", buildDefinition__buildType="text", runDetails="object", runDetails__builder="object"
 )
-_SPDX = _needs(spdxVersion="text", SPDXID="text")
+_SPDX = _requires(spdxVersion="text", SPDXID="text")
 PREDICATES = (
-    PredicateType("custom", "https://cosign.sigstore.dev/attestation/v1", _needs()),
+    PredicateType("custom", "https://cosign.sigstore.dev/attestation/v1", _requires()),
     PredicateType("slsaprovenance", "https://slsa.dev/provenance/v0.2", _PROVENANCE_02),
     PredicateType("slsaprovenance02", "https://slsa.dev/provenance/v0.2", _PROVENANCE_02),
     PredicateType("slsaprovenance1", "https://slsa.dev/provenance/v1", _PROVENANCE_1),
-    PredicateType("link", "https://in-toto.io/Link/v1", _needs(name="text", materials="object", products="object")),
+    PredicateType("link", "https://in-toto.io/Link/v1", _requires(name="text", materials="object", products="object")),
     PredicateType("spdx", "https://spdx.dev/Document", _SPDX),
     PredicateType("spdxjson", "https://spdx.dev/Document", _SPDX),
-    PredicateType("cyclonedx", "https://cyclonedx.org/bom", _needs(bomFormat="text", specVersion="text")),
+    PredicateType("cyclonedx", "https://cyclonedx.org/bom", _requires(bomFormat="text", specVersion="text")),
     PredicateType(
         "vuln",
         "https://cosign.sigstore.dev/attestation/vuln/v1",
-        _needs(invocation="object", scanner="object", metadata="object"),
+        _requires(invocation="object", scanner="object", metadata="object"),
     ),
-    PredicateType("openvex", "https://openvex.dev/ns", _needs(**{"@context": "text"}, statements="list")),
+    PredicateType("openvex", "https://openvex.dev/ns", _requires(**{"@context": "text"}, statements="list")),
 )
 _BY_NAME = {item.name: item for item in PREDICATES}
 _BY_URI = {item.uri: item for item in PREDICATES}
@@ -88,7 +88,7 @@ PREDICATE_NAMES = tuple(_BY_NAME)
 
 
 def predicate_type(name_or_uri: str) -> str:
-    """The URI of a type, from its short name or as it is.
+    """The URI of a type that is given by its short name or by its URI.
 
     Raises:
         InvalidArgument: neither a known name nor a URI, or the type of image signatures.

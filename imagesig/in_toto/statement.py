@@ -1,7 +1,7 @@
-"""in-toto statements: what is said about artifacts, with the predicate as the bytes that its author wrote. Pure.
+"""in-toto statements about artifacts. The predicate stays the bytes that its author wrote. Pure.
 
 Spec: in-toto attestation framework, Statement v1 and v0.1. The predicate is not decoded: a reader that decodes and
-writes it again changes numbers and loses members. `parse_predicate` decodes it strictly where somebody asks.
+writes it again changes numbers and loses members. `parse_predicate` decodes it strictly on request.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IN_TOTO = "application/vnd.in-toto+json"
 STATEMENT_V1 = "https://in-toto.io/Statement/v1"
 STATEMENT_V01 = "https://in-toto.io/Statement/v0.1"
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
-"""The predicate type of a signature of an image, which is no attestation."""
+"""The predicate type of image signatures, which are not attestations."""
 STATEMENTS = (STATEMENT_V1, STATEMENT_V01)
 _SUBJECT = Shape.of("name uri digest content downloadLocation mediaType annotations download_location media_type")
 _SUBJECT_TEXT = ("name", "uri", "content", "downloadLocation", "download_location", "mediaType", "media_type")
@@ -48,7 +48,7 @@ class Statement(RedactedStruct, frozen=True):
 
     @property
     def claim(self) -> StatementClaim:
-        """The statement as what an attestation says."""
+        """The statement as the claim of an attestation."""
         return StatementClaim(
             self.subjects,
             predicate_type=self.predicate_type,
@@ -64,7 +64,7 @@ class _Predicate(Struct):
 def parse_statement(payload: bytes | memoryview) -> Statement:
     """The statement in a payload whose signature has been checked.
 
-    Its members are read strictly. The predicate is delimited and must be JSON; its own members are not looked at.
+    Its members are read strictly. The predicate must be JSON; its members are not read.
 
     Raises:
         MalformedError: it is not strict JSON, or the predicate is not JSON in UTF-8.

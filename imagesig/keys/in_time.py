@@ -1,4 +1,4 @@
-"""Calls to key services that end at the deadline, whatever their SDK waits for.
+"""Calls to key services that end at the deadline, even if their SDK waits longer.
 
 An SDK resolves names, tries addresses, shakes hands, runs programs, reads files and waits between attempts. Its
 timeouts start again with each step and each byte. So each call runs in its own thread, and the caller stops waiting

@@ -292,7 +292,7 @@ class TellsFacts(Protocol):
     """Optional: providers that describe themselves in `imagesig doctor`."""
 
     def facts(self) -> Iterator[tuple[str, str | ImagesigError]]:
-        """Names and values for people, without secrets. An error in place of a value says why there is none.
+        """Names and values for people, without secrets. An error in place of a value says why it is missing.
 
         Raises:
             KeyProviderError: the place cannot be reached or used; earlier facts remain valid.

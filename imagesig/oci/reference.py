@@ -53,6 +53,14 @@ class Reference(Struct, frozen=True):
         return f"{self.repository}@{digest}"
 
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("docker://", "https://", "http://"), "write HOST[:PORT]/REPOSITORY[:TAG], without a scheme"),
+    "docker-daemon:": "save the image: docker save -o FILE NAME, and write docker-archive:FILE",
+    "containers-storage:": "save the image: skopeo copy containers-storage:NAME oci-archive:FILE, and write that name",
+}
+"""Names of images in skopeo, and addresses, by how they start: what to write."""
+
+
 def parse_reference(text: str) -> Reference:
     """The reference in `text`.
 
@@ -119,6 +127,7 @@ def _split_domain(name: str) -> tuple[str, str]:
 
 def _refused(text: str, why: str) -> InvalidArgument:
     hint = "write HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIRECTORY or oci-archive:FILE"
+    hint = next((other for start, other in _OTHER_NAMES.items() if text.startswith(start)), hint)
     refuse_key(text, "image reference", hint)
     shown = HIDDEN if is_raw_key(text) else quote(without_login(text))
     return InvalidArgument(f"image reference {shown}: {why}", hint=hint)

@@ -1,4 +1,4 @@
-"""The policy that answers a question about attestations, made from the policy that says whom to trust."""
+"""The policy for a query about attestations, made from the policy that says whom to trust."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from imagesig.text import quote
 from imagesig.trust import ContentTrust
 
 
-class Question(Struct, frozen=True):
-    """What is asked of the attestations of an image, beside what its rule says.
+class AttestationQuery(Struct, frozen=True):
+    """The attestations that a caller requires of an image, in addition to its rule.
 
-    Without a `predicate_type` only the rule says what is needed.
+    Without a `predicate_type` the rule alone applies.
 
     Raises:
         InvalidArgument: a type that is not known, or conditions without a type.
@@ -41,8 +41,8 @@ class Question(Struct, frozen=True):
         conditions: Iterable[Condition | Mapping[str, object]],
         cel: str | Iterable[str],
         every: bool,
-    ) -> Question:
-        """The question that a caller asks."""
+    ) -> AttestationQuery:
+        """The query with the values of a caller."""
         made = tuple(item if isinstance(item, Condition) else condition_of(item) for item in conditions)
         expressions = (cel,) if isinstance(cel, str) else tuple(cel)
         if not predicate_type and (made or expressions or every):
@@ -50,16 +50,16 @@ class Question(Struct, frozen=True):
         return cls(uri_of(predicate_type) if predicate_type else "", made, expressions, every)
 
     def policy(self, policy: Policy) -> Policy:
-        """The policy that answers the question: each of its rules becomes `rule`."""
+        """The policy for the query: each rule is replaced by `rule(…)` of it."""
         rules = {scope: self.rule(item) for scope, item in policy.rules.items()}
         return replace(policy, default=self.rule(policy.default), rules=rules)
 
     def rule(self, rule: Rule) -> Rule:
-        """The same rule, with what answers the question as its requirements.
+        """The rule with requirements for attestations only.
 
-        These are its requirements for attestations of the type, with the question's conditions too. If it has none, the
-        authorities of its requirements for signatures must attest the type: as many of them as must sign. A rule that
-        names nobody who may attest the type refuses every image.
+        They are its own requirements for attestations of the type, with the conditions of the query added. If it has
+        none, the authorities of its requirements for signatures must attest the type, as many as must sign. A rule
+        without an authority that may attest the type refuses every image.
         """
         if rule.refuses_all:
             return rule
@@ -70,12 +70,12 @@ class Question(Struct, frozen=True):
         )
         if not asked and self.predicate_type:
             asked = tuple(map(self._attesters, rule.signed))
-        return replace(rule, requirements=asked or (Reject(self._nobody(rule)),))
+        return replace(rule, requirements=asked or (Reject(self._no_attester(rule)),))
 
-    def _nobody(self, rule: Rule) -> str:
+    def _no_attester(self, rule: Rule) -> str:
         types = ", ".join(dict.fromkeys(short_name(item.predicate_type) for item in rule.attested)) or "none"
         wanted = short_name(self.predicate_type) if self.predicate_type else "anything"
-        return f"it names nobody who may attest {wanted} (types that it requires: {types})"
+        return f"no authority of it may attest {wanted} (types that it requires: {types})"
 
     def _with_conditions(self, requirement: Attested) -> Attested:
         return replace(
@@ -86,7 +86,7 @@ class Question(Struct, frozen=True):
         )
 
     def _attesters(self, requirement: Signed) -> Attested | Reject:
-        """The same authorities as attesters. Refuses what attestations do not have."""
+        """The same authorities as attesters; `Reject` if the requirement needs what attestations do not have."""
         if requirement.annotations:
             named = ", ".join(map(quote, requirement.annotations))
             return Reject(f"it needs the annotations {named} in signatures, and attestations have none")

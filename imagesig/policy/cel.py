@@ -1,6 +1,7 @@
 """Conditions in CEL, the Common Expression Language, through the package cel-expr-python (extra `cel`).
 
-An expression ends: the package refuses more than 10,000 iterations, 32 levels and 100,000 characters.
+An expression ends: the package refuses more than 10,000 iterations, 32 levels and 100,000 characters. `exists` and
+`all` take milliseconds for that; `map` and `filter` copy their list at each step and take 1.5 seconds.
 """
 
 from __future__ import annotations

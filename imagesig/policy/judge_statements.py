@@ -101,7 +101,7 @@ class SignedIndex(Struct, frozen=True):
 
 
 class IndexJudge(Struct):
-    """Judges the statements that a signed index holds, one after the other. A signature proves all of them.
+    """Judges the statements in a signed index, one after the other. A signature of the index proves all of them.
 
     It proves something of the index only if a statement fits for each of its images.
     """
@@ -114,7 +114,7 @@ class IndexJudge(Struct):
     """The statements that fit, by signature and image."""
 
     def add(self, claim: StatementClaim, image: str, origin: str) -> None:
-        """Judges a statement that the index holds about one of its images. `origin` says where it is."""
+        """Judges a statement in the index about one of its images. `origin` is its place."""
 
         @cache
         def document() -> object:
@@ -152,7 +152,7 @@ class IndexJudge(Struct):
         if image not in named:
             seen = named[0] if named else "nothing with a sha256"
             raise SubjectMismatch(f"the index says that this statement is about {image}, but it is about {seen}")
-        listed = Check("index", True, f"the signed index {self.index.digest} holds this statement about {image}")
+        listed = Check("index", True, f"the signed index {self.index.digest} contains this statement about {image}")
         checks = predicate_checks(claim, signature, self.requirement, Subject(image), self.now, document)
         return replace(
             signature,

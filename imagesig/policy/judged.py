@@ -1,4 +1,4 @@
-"""What the judges of signatures and of attestations share: subject, enforcement, credit, threshold and the error."""
+"""The steps that judging signatures and judging attestations share: subject, enforcement, threshold and the error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Words(Struct, frozen=True):
 
 
 class Judged(Struct):
-    """The signatures judged so far: those that fit, each for every authority; and the reasons of the others.
+    """The signatures judged so far: those that fit, once for each authority, and the reasons of the others.
 
     `refused` has one reason for each signature, and `reasons` one for each authority.
     """
@@ -75,7 +75,7 @@ class Judged(Struct):
         return fits
 
     def verdict(self, requirement: Signers, what: str, words: Words) -> Verdict:
-        """What they are for a requirement. `what` names the image, and `words` what was judged, in the error."""
+        """The verdict for a requirement. In the error, `what` names the image, and `words` name what was judged."""
         signers = _credited(self.fitting)
         accepted = tuple(_as_credited(fits, signers) for fits in self.fitting)
         verified = len(signers) >= requirement.needed

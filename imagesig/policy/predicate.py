@@ -1,6 +1,6 @@
 """Conditions on the predicate of an attestation: one value, named by a JSON pointer, and one test of it.
 
-Every test is total and typed: it holds or gives a reason, and never converts a value to another type.
+A test holds or gives a reason; it never raises, and never converts a value to another type.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _compared(seen: object, wanted: object, *, least: bool) -> bool:
 
 def _is_younger(seen: object, wanted: object, now: datetime) -> bool:
     time, duration = parse_time(seen), parse_duration(wanted)
-    # A time in the future proves no age: only a clock that is a little ahead is excused.
+    # A time in the future proves no age; a small difference of clocks is allowed.
     # Compared as durations: a long one leads to a time before the year 1, which has no date.
     return time is not None and duration is not None and -_SKEW <= now - time <= duration
 
@@ -219,11 +219,11 @@ TESTS: Mapping[str, Callable[[object, object, datetime], bool]] = {
     "at_most": lambda seen, wanted, _now: _compared(seen, wanted, least=False),
     "younger_than": lambda seen, wanted, now: _is_younger(seen, wanted, now),
 }
-"""What each test makes of the value seen, the value of the condition, and the time of the verification."""
+"""The tests by name. Arguments: the value in the predicate, the value of the condition, the time of verification."""
 
 
 def _is_number(value: object) -> bool:
-    """Whether this is a number; NaN is none."""
+    """Whether this is a number other than NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
@@ -248,7 +248,7 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "at_most": (_is_limit, "a number, or a time in RFC 3339 with its offset,"),
     "younger_than": (lambda value: parse_duration(value) is not None, "a duration such as 30d or 12h"),
 }
-"""Which values a condition of each test may have, in code and in words."""
+"""The values that a condition may have, for each test: a check, and the words of an error."""
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""`Signers`: whose signatures a requirement accepts, and how many. Shared by `Signed` and `Attested`, its two kinds."""
+"""`Signers`: the authorities of a requirement, and how many must have signed. Its kinds are `Signed` and `Attested`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ScriptedSts`: an AWS STS on loopback that gives the credentials of a role, and can forget what it accepted."""
+"""`ScriptedSts`: an AWS STS on loopback that gives the credentials of a role, and can revoke them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
 from email.utils import format_datetime
 from pathlib import Path
@@ -38,6 +40,16 @@ def image(server: InMemoryRegistry) -> str:
 
 def test_the_installation_is_described_without_key_and_image() -> None:
     assert {"imagesig", "packages", "extra pkcs11", "extra vault", "extra aws"} <= seen().keys()
+
+
+def test_every_dependency_and_every_extra_is_named() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = seen()
+
+    required = {re.split(r"[^\w-]", item)[0] for item in project["dependencies"]}
+    assert {item.split()[0] for item in found["packages"][1].split(", ")} == required
+    extras = {step.removeprefix("extra ") for step in found if step.startswith("extra ")}
+    assert extras == project["optional-dependencies"].keys()
 
 
 def test_a_key_that_works_signs_a_test_message(tmp_path: Path) -> None:

@@ -158,6 +158,9 @@ SPLIT = [
     ("other imagesig", "", "", "imagesig"),
     ("", "", "", ""),
     ("--context", "--context", "", ""),
+    ("help imagesig sign", "", "imagesig", "sign --help"),
+    ("--config /d help trust", "--config /d", "trust", "--help"),
+    ("help other", "", "", "--help"),
 ]
 
 

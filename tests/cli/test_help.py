@@ -48,6 +48,14 @@ def test_every_option_is_under_a_heading_and_every_heading_has_options(name: str
     assert f"Example:\n  imagesig {name} " in shown
 
 
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if isinstance(command, GroupedCommand)])
+def test_an_option_is_shown_once(name: str) -> None:
+    lines = CliRunner().invoke(cli, [*name.split(), "--help"]).stdout.partition("Example:")[0].splitlines()
+    shown = [line.split()[0] for line in lines if line.startswith("  -")]
+
+    assert len(shown) == len(set(shown))
+
+
 def test_commands_with_more_than_eight_options_group_them() -> None:
     for name, command in COMMANDS.items():
         options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]

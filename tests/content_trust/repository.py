@@ -20,7 +20,7 @@ from imagesig.content_trust.canonical import canonical_json
 from imagesig.content_trust.key import canonical_id, family_of, key_id, public_text
 from imagesig.content_trust.metadata import serialized
 from imagesig.content_trust.question import Question
-from imagesig.content_trust.update import View, update
+from imagesig.content_trust.update import TrustData, update
 from imagesig.crypto.public_key import PublicKey
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -222,7 +222,7 @@ def hashes_of(content: bytes) -> Json:
     return {"hashes": hashed, "length": len(content)}
 
 
-def fetched(files: Mapping[str, bytes], question: Question) -> View | None:
+def fetched(files: Mapping[str, bytes], question: Question) -> TrustData | None:
     """The answer of `update` with these files on the server."""
     steps = update(question)
     try:
@@ -230,5 +230,5 @@ def fetched(files: Mapping[str, bytes], question: Question) -> View | None:
         while True:
             need = steps.send(files.get(need.name))
     except StopIteration as done:
-        answer: View | None = done.value
+        answer: TrustData | None = done.value
         return answer

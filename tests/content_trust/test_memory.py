@@ -8,8 +8,8 @@ import pytest
 from imagesig.content_trust.memory import (
     DockerTrust,
     FolderMemory,
-    Forgetful,
     InMemoryTrust,
+    NoTrustMemory,
     TrustMemory,
     state_folder,
 )
@@ -60,7 +60,7 @@ def test_roles_that_were_not_read_this_time_are_kept(memory: TrustMemory) -> Non
 
 
 def test_nothing_is_remembered_by_those_who_forget() -> None:
-    memory = Forgetful()
+    memory = NoTrustMemory()
     memory.store(URL, GUN, files())
 
     assert memory.load(URL, GUN) == {}

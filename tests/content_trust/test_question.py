@@ -10,7 +10,7 @@ import pytest
 
 from imagesig import ContentTrust, KeyType, TrustServers, add_signer, init_trust, revoke_trust, rotate_trust_key
 from imagesig.content_trust import InMemoryTrust, TrustKeys
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.errors import InvalidArgument, NotTrusted, SignatureRejected
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileKey
@@ -37,7 +37,7 @@ class Stage:
         """Writes docker's cache of a repository, as it is now, and gives the folder."""
         return cache(self.folder, (repository or self.present).files())
 
-    def view(self, trust: ContentTrust | None = None, *, offline: bool = False) -> View | None:
+    def view(self, trust: ContentTrust | None = None, *, offline: bool = False) -> TrustData | None:
         trust = trust or ContentTrust(self.server.url, self.present.root[0].id)
         return TrustServers(environ=self.environ, offline=offline).view(trust, IMAGE, NOW)
 

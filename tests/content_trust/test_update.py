@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from imagesig.content_trust.lookup import released, releases, signers_of
 from imagesig.content_trust.question import Question
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.errors import (
     DigestMismatch,
     Expired,
@@ -42,11 +42,11 @@ ROOT = certified()
 OTHER = "sha256:" + "cd" * 32
 
 
-def asked(repository: TrustRepository, *pins: RootPin, remembered: View | None = None, **more: Any) -> Question:
+def asked(repository: TrustRepository, *pins: RootPin, remembered: TrustData | None = None, **more: Any) -> Question:
     return Question(repository.name, pins, more.get("now", NOW), remembered.files if remembered else {})
 
 
-def seen(repository: TrustRepository, *pins: RootPin, remembered: View | None = None, **more: Any) -> View:
+def seen(repository: TrustRepository, *pins: RootPin, remembered: TrustData | None = None, **more: Any) -> TrustData:
     view = fetched(repository.files(), asked(repository, *pins, remembered=remembered, **more))
     assert view is not None
     return view

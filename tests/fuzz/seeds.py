@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import tarfile
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from imagesig.in_toto.statement import IN_TOTO
 from tests.authorities import Authority
 from tests.chains import leaf as self_signed
 from tests.envelopes import stored
-from tests.fuzz.targets import CORPUS, MATERIAL
+from tests.fuzz.attestations import seeds_of_attestations
+from tests.fuzz.judging import CORPUS, MATERIAL
 from tests.makers import DIGEST, bundle_document, payload, private_key, sign, statement
 from tests.timestamps import token, tst_info
 
@@ -37,7 +39,7 @@ def main() -> None:
     (MATERIAL / "authority.pem").write_bytes(b"".join(item.x509.public_bytes(Encoding.PEM) for item in certificates))
     (MATERIAL / "key.pub").write_text(private_key().public_key.pem)
     (MATERIAL / "payload.json").write_bytes(_PAYLOAD)
-    for target, number, content in _seeds(root, leaf):
+    for target, number, content in itertools.chain(_seeds(root, leaf), seeds_of_attestations()):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"seed-{number}").write_bytes(content)

@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml  # noqa: F401 - loaded before memory is measured
@@ -42,8 +39,7 @@ from imagesig.policy.files.notation import parse_trust_policy
 from imagesig.policy.files.parse import parse_policy
 from imagesig.policy.scope import parse_scope
 from imagesig.signature import Part, StoredSignature
-from imagesig.trust import CertificateAuthority, TimestampAuthorities, TrustAnchors, TrustedKey
-from imagesig.trust.anchors import Strangers
+from imagesig.trust import TimestampAuthorities
 from imagesig.trust.crl import judge_crl, open_crl
 from imagesig.trust.distinguished_name import parse_distinguished_name
 from imagesig.trust.holder import Holder
@@ -51,44 +47,12 @@ from imagesig.trust.ocsp import judge_ocsp
 from imagesig.trust.profile import check_code_signing_chain
 from imagesig.trust.timestamp import examine_timestamp
 from imagesig.url import join_url, parse_url, redact
-
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-CORPUS = Path(__file__).parent / "corpus"
-MATERIAL = Path(__file__).parent / "material"
-"""What targets judge with: certificates of an authority, the same in every run."""
-
-
-@cache
-def _authority() -> tuple[Certificate, ...]:
-    return parse_certificates((MATERIAL / "authority.pem").read_bytes(), "authority")
-
-
-@cache
-def _anchors() -> TrustAnchors:
-    key = PublicKey.from_pem((MATERIAL / "key.pub").read_bytes())
-    authority = _authority()
-    return TrustAnchors(
-        (TrustedKey("key", (key,)),),
-        (CertificateAuthority("ca", authority),),
-        TimestampAuthorities(authority),
-        Strangers.JUDGED,
-    )
+from tests.fuzz.attestations import ATTESTATIONS
+from tests.fuzz.judging import MATERIAL, NOW, authority, judged
 
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-def _judged(name: str, stored: StoredSignature) -> None:
-    """Everything that verifying and inspecting do with one stored signature."""
-    (chosen,) = select_formats([name])
-    envelope = chosen.parse(stored)
-    for look in (chosen.claim, getattr(chosen, "describe", chosen.claim)):
-        try:
-            look(envelope)
-        except ImagesigError:
-            continue
-    chosen.authenticate(envelope, _anchors(), NOW)
 
 
 def _payload(data: bytes) -> None:
@@ -110,20 +74,20 @@ def _classic_annotations(data: bytes) -> None:
     part = Part(
         "application/vnd.dev.cosign.simplesigning.v1+json", (MATERIAL / "payload.json").read_bytes(), annotations
     )
-    _judged("cosign", StoredSignature("here", (part,)))
+    judged("cosign", StoredSignature("here", (part,)))
 
 
 def _bundle(data: bytes) -> None:
     media_type = "application/vnd.dev.sigstore.bundle.v0.3+json"
-    _judged("bundle", StoredSignature("here", (Part(media_type, data),), media_type))
+    judged("bundle", StoredSignature("here", (Part(media_type, data),), media_type))
 
 
 def _notation(media_type: str) -> Callable[[bytes], None]:
-    def judged(data: bytes) -> None:
+    def judge(data: bytes) -> None:
         kind = "application/vnd.cncf.notary.signature"
-        _judged("notation", StoredSignature("here", (Part(media_type, data),), kind))
+        judged("notation", StoredSignature("here", (Part(media_type, data),), kind))
 
-    return judged
+    return judge
 
 
 def _statement(data: bytes) -> None:
@@ -147,17 +111,17 @@ def _certificate(data: bytes) -> None:
 
 
 def _crl(data: bytes) -> None:
-    issuer, signer = _authority()[0], _authority()[-1]
+    issuer, signer = authority()[0], authority()[-1]
     opened = open_crl(data, issuer, NOW)
     judge_crl(signer, opened)
 
 
 def _ocsp(data: bytes) -> None:
-    judge_ocsp(data, _authority()[-1], _authority()[0], NOW)
+    judge_ocsp(data, authority()[-1], authority()[0], NOW)
 
 
 def _timestamp(data: bytes) -> None:
-    examine_timestamp(data, b"signature", TimestampAuthorities(_authority()[:1]), NOW)
+    examine_timestamp(data, b"signature", TimestampAuthorities(authority()[:1]), NOW)
 
 
 def _key_file(data: bytes) -> None:
@@ -255,4 +219,5 @@ TARGETS: dict[str, Callable[[bytes], Any]] = {
     "challenges": lambda data: parse_challenges(data.decode("latin-1")),
     "url": _url,
     "names": _holder,
+    **ATTESTATIONS,
 }

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.harness import CPU_SECONDS, Broken, run
-from tests.fuzz.targets import CORPUS, TARGETS
+from tests.fuzz.judging import CORPUS
+from tests.fuzz.targets import TARGETS
 
 INPUTS = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 

@@ -139,8 +139,16 @@ REFUSALS: dict[tuple[str, str, KeyType], dict[str, str]] = {
         "cosign 3 blob signature": _NOT_MADE,
         "": "unexpected length of digest",
     },
+    # KMS signs SHA-384 and SHA-512 with these, and cosign names SHA-256: it refuses that itself.
+    ("theirs", "KMS", KeyType.ECDSA_P384): {"cosign 2 blob bundle": _NOT_MADE},
+    ("theirs", "KMS", KeyType.ECDSA_P521): {"cosign 2 blob bundle": _NOT_MADE},
     # cosign sends a digest, and KMS signs Ed25519 from the message only.
-    ("theirs", "KMS", KeyType.ED25519): {"cosign 2": "unknown hash value 0", "": "operation error KMS: Sign"},
+    ("theirs", "KMS", KeyType.ED25519): {
+        "cosign 2": "unknown hash value 0",
+        "cosign 3 blob attestation": "operation error KMS: Sign",
+        "cosign 3 blob": "unknown hash value 0",
+        "": "operation error KMS: Sign",
+    },
 }
 """(direction, home, key type) -> how the columns begin -> what is said, the first entry that fits."""
 

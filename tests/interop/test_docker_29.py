@@ -13,6 +13,7 @@ import pytest
 import imagesig
 from imagesig.content_trust.key import canonical_id
 from imagesig.crypto.public_key import PublicKey
+from imagesig.docker import from_env
 from tests.commands import run_here
 from tests.docker.test_engines import context
 from tests.interop.notary_client import PASSPHRASE
@@ -52,8 +53,10 @@ def name(registry_referrers: RegistryServer) -> str:
     return f"{registry_referrers.host}/docker29/{uuid.uuid4().hex}"
 
 
-def test_the_lines_that_the_project_was_asked_for(engine: DockerEngine, name: str, tmp_path: Path) -> None:
-    """A key is made, its public half exported; a build is signed with it, and its tag in the trust data."""
+def test_the_lines_that_the_project_was_asked_for(
+    engine: DockerEngine, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key is made, its public half exported; a build is signed with it, then its tag; Python verifies the image."""
 
     def docker(*arguments: object) -> str:
         return engine.run(*arguments, cwd=tmp_path, docker="docker29").stdout
@@ -81,8 +84,26 @@ def test_the_lines_that_the_project_was_asked_for(engine: DockerEngine, name: st
     assert shown["SignedTags"] == [signed]
     assert [shown] == json.loads(engine.run("trust", "inspect", f"{name}:1").stdout), "as docker 28.5 shows it"
     assert "my-key" in docker("trust", "inspect", "--pretty", name)
+
+    docker("pull", "-q", f"{name}:1")
+    docker("tag", f"{name}:1", "my-image")
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    monkeypatch.setenv("IMAGESIG_POLICY", str(tmp_path / "policy.toml"))
+    assert run_here("policy", "init", "--key", tmp_path / "my-key.pub", "--write").exit_code == 0
+    client = from_env()
+    assert client.images.get("my-image").verify_signature()
+    assert run_here("remove", "--all", f"{name}:1").exit_code == 0
+    assert not client.images.get(f"{name}:1").verify_signature()
+    client.close()
+
     docker("trust", "revoke", f"{name}:1")
     assert json.loads(docker("trust", "inspect", name))[0]["SignedTags"] == []
+
+
+@pytest.mark.parametrize("words", ["help trust", "trust --help", "help imagesig trust", "help trust key generate"])
+def test_docker_help_shows_the_help_of_the_command(engine: DockerEngine, words: str) -> None:
+    done = engine.run(*words.split(), docker="docker29")
+    assert done.stdout.startswith("Usage: imagesig trust")
 
 
 def test_an_image_of_the_containerd_store_is_signed_where_docker_fails(

@@ -29,7 +29,7 @@ class Docker:
         tls.mkdir(parents=True)
         shutil.copy(server.ca_file, tls / "ca.crt")
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, status: int = 0) -> str:
         done = subprocess.run(
             [binary("docker"), *arguments],
             env={
@@ -46,7 +46,7 @@ class Docker:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, f"docker {arguments}: {done.stdout}{done.stderr}"
+        assert done.returncode == status, f"docker {arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
 
@@ -72,6 +72,11 @@ def test_the_output_is_dockers_byte_for_byte(
             shown = run_here("trust", "inspect", *options, *names)
             assert shown.exit_code == 0, shown.stderr
             assert shown.stdout == docker.run("trust", "inspect", *options, *names)
+    for names in ([gun, f"{gun}/none", f"{gun}:v2"], [f"{gun}/none", gun], [f"{gun}/none"]):
+        for options in ([], ["--pretty"]):
+            shown = run_here("trust", "inspect", *options, *names)
+            assert shown.exit_code == 10
+            assert shown.stdout == docker.run("trust", "inspect", *options, *names, status=1)
 
 
 def test_what_docker_has_seen_newer_is_a_rollback(

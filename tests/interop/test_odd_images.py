@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.commands import run_here
+from imagesig.oci.manifest import OCI_MANIFEST
+from imagesig.testing import Answer, InMemoryRegistry, Request
+from tests.commands import run, run_here
 from tests.interop.tools import Tools
-from tests.odd_images import MOVED_BY_SKOPEO, MOVED_BY_US, MOVED_IN_PART, write_layout
+from tests.odd_images import (
+    MOVED_BY_SKOPEO,
+    MOVED_BY_US,
+    MOVED_IN_PART,
+    ODD_ENTRIES,
+    WRONG_ENTRIES,
+    entry,
+    manifest,
+    write_layout,
+)
 from tests.peers.servers import RegistryServer
 
 pytestmark = pytest.mark.interop
@@ -85,3 +97,53 @@ def test_a_registry_that_needs_every_child_gets_none_of_the_tag(
     assert done.exit_code != 0
     assert "linux/arm64" in str(done.exception)
     assert run_here("inspect", there).exit_code == 11
+
+
+@pytest.mark.parametrize("name", [*ODD_ENTRIES, *WRONG_ENTRIES])
+def test_an_entry_of_a_layout_hides_those_beside_it_where_it_does_in_skopeo(name: str, tmp_path: Path) -> None:
+    write_layout(tmp_path, manifest(tmp_path))
+    document = json.loads((tmp_path / "index.json").read_text())
+    other = entry(tmp_path, json.dumps(manifest(tmp_path, annotations={"a": "b"})).encode(), OCI_MANIFEST)
+    document["manifests"].insert(0, (ODD_ENTRIES | WRONG_ENTRIES)[name](tmp_path, other))
+    (tmp_path / "index.json").write_text(json.dumps(document))
+    run = Tools(tmp_path).run("skopeo", "--insecure-policy", "inspect", "--raw", f"oci:{tmp_path}:1.0")
+    done = run_here("inspect", f"oci:{tmp_path}:1.0")
+    assert run.ok is (name in ODD_ENTRIES)
+    assert (done.exit_code == 0) is run.ok
+    if run.ok:
+        assert run_here("inspect", f"oci:{tmp_path}:@1").exit_code == 0
+        numbered = Tools(tmp_path).run("skopeo", "--insecure-policy", "inspect", "--raw", f"oci:{tmp_path}:@1")
+        assert numbered.must_succeed().stdout == run.stdout
+
+
+def test_skopeo_writes_an_image_with_a_sha512_digest_anew_as_the_hint_says(tmp_path: Path) -> None:
+    write_layout(tmp_path, manifest(tmp_path))
+    document = json.loads((tmp_path / "index.json").read_text())
+    wanted = entry(tmp_path, json.dumps(manifest(tmp_path)).encode(), OCI_MANIFEST, "sha512")
+    document["manifests"] = [wanted | {"annotations": {"org.opencontainers.image.ref.name": "1.0"}}]
+    (tmp_path / "index.json").write_text(json.dumps(document))
+    done = run_here("inspect", f"oci:{tmp_path}:1.0")
+    assert "skopeo copy" in getattr(done.exception, "hint", "")
+    there = f"oci:{tmp_path}/anew:1.0"
+    Tools(tmp_path).run("skopeo", "--insecure-policy", "copy", f"oci:{tmp_path}:1.0", there).must_succeed()
+    assert run_here("inspect", there).exit_code == 0
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_registry_that_asks_strangers_for_no_login_is_reached_as_by_cosign(status: int, tmp_path: Path) -> None:
+    with InMemoryRegistry(basic=("me", "s3cret")) as server:
+        image = server.add_image()
+
+        def refused(request: Request) -> Answer | None:
+            own = server.own_answer(request)
+            if own.status != 401:
+                return Answer(200, b"{}") if request.path == "/v2/" else None
+            return own if request.path == "/v2/" else Answer(status, b"{}")
+
+        server.faults.append(refused)
+        auth = base64.b64encode(b"me:s3cret").decode()
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {server.host: {"auth": auth}}}))
+        environ = {"DOCKER_CONFIG": str(tmp_path)}
+        Tools(tmp_path, environ).run("cosign3", "tree", "--allow-http-registry", image).must_succeed()
+        done = run("inspect", image, HOME=str(tmp_path), **environ)
+        assert done.returncode == 0, done.stderr

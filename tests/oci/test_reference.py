@@ -77,3 +77,18 @@ def test_a_private_key_in_the_place_of_a_name_is_not_shown() -> None:
         with pytest.raises(InvalidArgument, match="this is a key, not the name of one") as refused:
             parse_reference(text)
         assert pem.splitlines()[1][:20] not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("docker://registry.example/app:1", "without a scheme"),
+        ("https://registry.example/app:1", "without a scheme"),
+        ("docker-daemon:app:1", "docker save"),
+        ("containers-storage:localhost/app:1", "skopeo copy containers-storage:"),
+    ],
+)
+def test_a_name_of_skopeo_says_what_to_write(name: str, hint: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        parse_reference(name)
+    assert hint in refused.value.hint

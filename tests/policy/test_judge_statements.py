@@ -21,7 +21,7 @@ from imagesig.errors import (
     SubjectMismatch,
 )
 from imagesig.policy import Attested, Condition, Policy, Reject, Rule, Signed
-from imagesig.policy.attesters import Question
+from imagesig.policy.attesters import AttestationQuery
 from imagesig.policy.judge import judge
 from imagesig.policy.judge_statements import StatementJudge
 from imagesig.policy.verdict import RuleVerdict, Verdict
@@ -225,8 +225,8 @@ def test_an_expression_is_compiled_before_any_image_is_read() -> None:
 # --- the question, and the rule that answers it -----------------------------------------------------------------------
 
 
-def question(predicate_type: str = TYPE, **options: object) -> Question:
-    return Question.of(predicate_type, options.get("conditions", ()), (), bool(options.get("every")))  # type: ignore[arg-type]
+def question(predicate_type: str = TYPE, **options: object) -> AttestationQuery:
+    return AttestationQuery.of(predicate_type, options.get("conditions", ()), (), bool(options.get("every")))  # type: ignore[arg-type]
 
 
 def test_the_signers_of_a_rule_are_its_attesters() -> None:
@@ -237,7 +237,7 @@ def test_the_signers_of_a_rule_are_its_attesters() -> None:
 def test_a_requirement_for_the_type_takes_the_place_of_the_signers() -> None:
     rule = Rule((Signed(KEYS), wants(3), Attested(KEYS, predicate_type="vuln")))
     assert question(every=True).rule(rule).requirements == (wants(3, every=True),)
-    assert Question().rule(rule).requirements == rule.requirements[1:]
+    assert AttestationQuery().rule(rule).requirements == rule.requirements[1:]
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What hangs on an image, as it is stored: nothing of it is verified."""
+"""The artifacts attached to an image, as they are stored. Nothing is verified."""

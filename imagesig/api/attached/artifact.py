@@ -1,17 +1,17 @@
-"""The kinds of artifacts that hang on an image, by what is stored. These are claims: nothing is verified."""
+"""The kinds of artifacts attached to an image, as they describe themselves. Nothing is verified."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
 
-from imagesig.format_names import NAMES, NOTATION, SIMPLE_SIGNING
-from imagesig.images.buildkit import IN_TOTO
+from imagesig.format_names import BUNDLE_FAMILY, DSSE, NAMES, NOTATION, SIMPLE_SIGNING
+from imagesig.in_toto.statement import IN_TOTO, SIGN_PREDICATE
 from imagesig.oci.manifest import Manifest
 
 
 class ArtifactKind(Enum):
-    """What an artifact says it is. The value is its name for people."""
+    """What an artifact claims to be. The value is the word that people see."""
 
     INDEX = "index"
     IMAGE = "image"
@@ -24,10 +24,7 @@ class ArtifactKind(Enum):
 
 TAGS = {".sig": ArtifactKind.SIGNATURE, ".att": ArtifactKind.ATTESTATION, ".sbom": ArtifactKind.SBOM}
 """cosign's tags, `sha256-<hex>.sig` and the like, and the kind of their layers."""
-DSSE = "application/vnd.dsse.envelope.v1+json"
 PREDICATE_ANNOTATIONS = ("dev.sigstore.bundle.predicateType", "predicateType", "in-toto.io/predicate-type")
-_SIGN = "https://sigstore.dev/cosign/sign/v1"
-_BUNDLES = "application/vnd.dev.sigstore.bundle"
 _SBOMS = (
     "application/spdx+json",
     "text/spdx",
@@ -46,14 +43,14 @@ def predicate_type_of(annotations: Mapping[str, str]) -> str:
 
 def is_known(artifact_type: str) -> bool:
     """Whether a listing names the type of a signature, an attestation or an SBOM."""
-    return artifact_type in _SIGNATURES or artifact_type.startswith((_BUNDLES, DSSE, IN_TOTO, *_SBOMS))
+    return artifact_type in _SIGNATURES or artifact_type.startswith((BUNDLE_FAMILY, DSSE, IN_TOTO, *_SBOMS))
 
 
 def kind_of(manifest: Manifest, predicate_type: str) -> ArtifactKind:
     """The kind of a referrer."""
     types = (manifest.artifact_type, manifest.config.media_type, *(layer.media_type for layer in manifest.layers))
-    if any(item.startswith(_BUNDLES) for item in types):
-        return ArtifactKind.SIGNATURE if predicate_type in ("", _SIGN) else ArtifactKind.ATTESTATION
+    if any(item.startswith(BUNDLE_FAMILY) for item in types):
+        return ArtifactKind.SIGNATURE if predicate_type in ("", SIGN_PREDICATE) else ArtifactKind.ATTESTATION
     if any(item in _SIGNATURES for item in types):
         return ArtifactKind.SIGNATURE
     if DSSE in types:

@@ -1,4 +1,4 @@
-"""`download`: the attestations, SBOMs or signatures that hang on an image, as they are stored. Unverified."""
+"""`download`: the attestations, SBOMs or signatures attached to an image, as they are stored. Unverified."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from imagesig import limits
 from imagesig.api.attached.artifact import ArtifactKind
-from imagesig.api.attached.tree import ImageTree, TreeNode, grown_tree
+from imagesig.api.attached.tree import ImageTree, TreeNode, image_tree
 from imagesig.api.stored_signatures import ImageLike
 from imagesig.arguments import checks_arguments
 from imagesig.deadlines import deadline
@@ -28,6 +28,7 @@ from imagesig.errors import (
     TransportError,
     Unauthorized,
 )
+from imagesig.formats.cosign_family import SIGNATURE_ANNOTATION
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.in_toto.predicates import predicate_type as uri_of
@@ -55,14 +56,13 @@ _NOT_JSON = regex(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """Controls that JSON never has unescaped."""
 _MOVES_CURSOR = regex(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 """Further controls, and the direction and ends of lines, in UTF-8."""
-_SIGNATURE = "dev.cosignproject.cosign/signature"
 
 
 class Downloaded(RedactedStruct, frozen=True):
-    """Something that hangs on an image, as others wrote it. Nothing is verified.
+    """An artifact attached to an image, as it is stored. Nothing is verified.
 
-    `content` are the stored bytes: a DSSE envelope, a Sigstore bundle, a statement, an SBOM. `signed` is False for
-    BuildKit's statements, which nobody signed. `signature` is base64, of a classic signature only.
+    `content` is the stored bytes: a DSSE envelope, a Sigstore bundle, a statement or an SBOM. `signed` is False for
+    BuildKit's statements, which have no signature. `signature` is base64, of a classic signature only.
     """
 
     hidden = ("content",)
@@ -107,16 +107,16 @@ def download(
 ) -> tuple[Downloaded, ...]:
     """The attestations, SBOMs or signatures of one image, not of the images that an index lists. Nothing is verified.
 
-    `what` is `attestation`, `sbom` or `signature`. With a `predicate_type`, a URI or a short name such as `spdxjson`,
-    only attestations that say they are of this type. An SBOM may also be the predicate of an attestation; then its
-    `content` is the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out. `transport`
-    and `timeout` are as of `verify`.
+    `what` is `attestation`, `sbom` or `signature`. A `predicate_type`, a URI or short name such as `spdxjson`, selects
+    the attestations that claim this type. An SBOM may also be the predicate of an attestation; then its `content` is
+    the predicate. With `allow_incomplete`, what cannot be read, or is too large, is left out. `transport` and `timeout`
+    are as of `verify`.
 
     Raises:
-        NoSignatures: there is nothing of the kind.
-        MalformedError: nothing of the kind can be read, and something that may be of the kind is broken or too large.
+        NoSignatures: the image has none of these.
+        MalformedError: none of these can be read, and an artifact that may be one is broken or too large.
         ImageNotFound, TransportError, DeadlineExceeded: something could not be read.
-        LimitExceeded: one of them, or all together, are too large, or more artifacts are listed than are read.
+        LimitExceeded: one artifact is too large, all together are, or too many are listed.
     """
     try:
         wanted = What(what)
@@ -137,60 +137,74 @@ def download(
 
 
 def each_download(image: Image, what: What, predicate_type: str) -> Iterator[Downloaded | Rejection]:
-    """What can be downloaded, one after the other, and then why something may be missing.
+    """The artifacts, one after the other, and then the reasons why some may be missing.
 
-    Anyone who may push can add artifacts: one that cannot be read keeps no other one from being written.
+    Anyone who may push can add artifacts: one that cannot be read does not hide the others.
 
     Raises:
-        NoSignatures: there is nothing of the kind, and everything could be read.
-        MalformedError: nothing of the kind can be read, and something that may be of the kind is broken.
+        InvalidArgument: no predicate type has this name.
+        NoSignatures: the image has none of these, and everything could be read.
+        MalformedError: none of these can be read, and an artifact that may be one is broken.
     """
-    wanted = uri_of(predicate_type) if predicate_type else ""
+    uri = uri_of(predicate_type) if predicate_type else ""
     ends = time.monotonic() + image.timeout
-    grown = grown_tree(image, allow_incomplete=True, whole=False)
-    failed = [Rejection(grown.image, grown.failure)] if grown.failure else []
-    count = left = unanswered = 0
-    total = limits.ATTESTATION_BYTES_PER_IMAGE
-    blobs = _in_reading_order(node for node in _hanging(grown.root) if node.kind in _KINDS[what])
+    found_tree = image_tree(image, allow_incomplete=True, whole=False)
+    failed = [Rejection(found_tree.image, found_tree.failure)] if found_tree.failure else []
+    count = left = 0
+    blobs = _in_reading_order(node for node in _attached(found_tree.root) if node.kind in _KINDS[what])
     if len(blobs) > limits.REFERRERS:
         error = LimitExceeded(f"{image}: {len(blobs)} blobs of this kind, at most {limits.REFERRERS} are read")
-        failed.append(Rejection(grown.image, error))
-    for node, blob in blobs[: limits.REFERRERS]:
-        try:
-            if blob.size > total:
-                raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes hang on it")
-            with deadline(ends - time.monotonic()):
-                content = _read(image, node, blob)
-        except (MalformedError, TransportError) as error:
-            failed.append(Rejection(f"{node.origin} {blob.digest}", error))
-            unanswered += isinstance(error, TransportError) and not isinstance(error, NotFound)
-            if unanswered >= limits.UNREAD_BLOBS or isinstance(error, Unauthorized):
-                break
-            continue
-        total -= len(content)
-        found = _made(node, blob, content, what, wanted)
-        left += found is None
-        count += found is not None
-        if found is not None:
+        failed.append(Rejection(found_tree.image, error))
+    for node, blob, content in _contents(image, blobs[: limits.REFERRERS], ends):
+        if isinstance(content, Rejection):
+            failed.append(content)
+        elif (found := _made(node, blob, content, what, uri)) is None:
+            left += 1
+        else:
+            count += 1
             yield found
     yield from failed
     if not count and not failed:
-        raise _nothing(image, grown, what, left)
+        raise _nothing(image, found_tree, what, left)
 
 
-def _nothing(image: Image, grown: ImageTree, what: What, left: int) -> MalformedError | NoSignatures:
+def _contents(
+    image: Image, blobs: Iterable[tuple[TreeNode, Descriptor]], ends: float
+) -> Iterator[tuple[TreeNode, Descriptor, bytes | Rejection]]:
+    """The bytes of each blob, or why it cannot be read; none after a registry that does not answer."""
+    unanswered = 0
+    total = limits.ATTESTATION_BYTES_PER_IMAGE
+    for node, blob in blobs:
+        try:
+            if blob.size > total:
+                raise LimitExceeded(f"{image}: more than {limits.ATTESTATION_BYTES_PER_IMAGE} bytes are attached to it")
+            with deadline(ends - time.monotonic()):
+                content = _read(image, node, blob)
+        except (MalformedError, TransportError) as error:
+            yield node, blob, Rejection(f"{node.origin} {blob.digest}", error)
+            unanswered += isinstance(error, TransportError) and not isinstance(error, NotFound)
+            if unanswered >= limits.UNREAD_BLOBS or isinstance(error, Unauthorized):
+                return
+        else:
+            total -= len(content)
+            yield node, blob, content
+
+
+def _nothing(image: Image, found_tree: ImageTree, what: What, left: int) -> MalformedError | NoSignatures:
     may_be = (*_KINDS[what], ArtifactKind.ARTIFACT)
-    if unread := next((node.problem for node in _hanging(grown.root) if node.problem and node.kind in may_be), ""):
+    if unread := next(
+        (node.problem for node in _attached(found_tree.root) if node.problem and node.kind in may_be), ""
+    ):
         return MalformedError(
-            f"{image}: {grown.digest} has no {what.value} that can be read: {unread}",
+            f"{image}: {found_tree.digest} has no {what.value} that can be read: {unread}",
             hint="imagesig tree shows everything that cannot be read",
         )
     others = f"; {left} of another type" if left else ""
-    return NoSignatures(f"{image}: {grown.digest} has no {what.value}{others}", subject=grown.digest)
+    return NoSignatures(f"{image}: {found_tree.digest} has no {what.value}{others}", subject=found_tree.digest)
 
 
 def _in_reading_order(nodes: Iterable[TreeNode]) -> list[tuple[TreeNode, Descriptor]]:
-    """The blobs in their order; if they are more than is read for one image, large ones come last."""
+    """The blobs in their order. If they exceed the limits for one image, large ones come last."""
     found = [(node, blob) for node in nodes for blob in node.blobs]
     total = sum(max(blob.size, 0) for _, blob in found)
     if total <= limits.ATTESTATION_BYTES_PER_IMAGE and len(found) <= limits.REFERRERS:
@@ -198,8 +212,8 @@ def _in_reading_order(nodes: Iterable[TreeNode]) -> list[tuple[TreeNode, Descrip
     return sorted(found, key=lambda item: item[1].size)
 
 
-def _hanging(root: TreeNode) -> Iterator[TreeNode]:
-    """What hangs on the image itself, and BuildKit's statements in its index."""
+def _attached(root: TreeNode) -> Iterator[TreeNode]:
+    """The artifacts attached to the image itself, and BuildKit's statements in its index."""
     for child in root.children:
         if child.kind is ArtifactKind.STATEMENT:
             yield from child.children
@@ -223,7 +237,7 @@ def _made(node: TreeNode, blob: Descriptor, content: bytes, what: What, wanted: 
         if statement is None or not predicate_type.startswith(_SBOM_PREDICATES):
             return None
         content = bytes(statement.predicate)
-    signature = blob.annotations.get(_SIGNATURE, "")
+    signature = blob.annotations.get(SIGNATURE_ANNOTATION, "")
     return Downloaded(node.kind, blob.digest, blob.media_type, predicate_type, node.origin, content, signature)
 
 

@@ -1,4 +1,4 @@
-"""`tree`: what hangs on an image: platforms, signatures, attestations, SBOMs, BuildKit's statements. Unverified."""
+"""`tree`: an image's platforms, signatures, attestations, SBOMs and BuildKit's statements. Unverified."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _CREATED = "org.opencontainers.image.created"
 
 
 class TreeNode(Struct, frozen=True):
-    """One thing that hangs on an image. All of it is what others wrote: nothing is verified.
+    """An image, an index, or an artifact attached to one. Nothing is verified.
 
-    `size` is in bytes, -1 if unknown. `origin` says where it was found, `problem` why it cannot be read, and `blobs` is
+    `size` is in bytes, -1 if unknown. `origin` says where it was found, `problem` why it cannot be read. `blobs` are
     its content.
     """
 
@@ -80,7 +80,7 @@ class TreeNode(Struct, frozen=True):
 
 
 class ImageTree(Struct, frozen=True):
-    """What hangs on an image. With a `failure` it is incomplete: something could not be read, or there is more."""
+    """The tree of an image. With a `failure` it is incomplete: something could not be read, or a limit was reached."""
 
     image: str
     digest: str
@@ -109,35 +109,35 @@ def tree(
     transport: TransportLike | None = None,
     timeout: float | None = None,
 ) -> ImageTree:
-    """What hangs on an image and on the images that it lists. Nothing is verified; do not trust it.
+    """The artifacts attached to an image and to the images that it lists. Nothing is verified; do not trust them.
 
-    With `allow_incomplete`, if something cannot be read, or there is more than is read for one image, the result has
+    With `allow_incomplete`, if something cannot be read, or the image has more than the limits allow, the result has
     the rest and the first `failure`. `transport` and `timeout` are as of `verify`.
 
     Raises:
-        ImageNotFound, TransportError, DeadlineExceeded: the image, or what hangs on it, could not be read.
-        LimitExceeded: there is more than is read for one image.
+        ImageNotFound, TransportError, DeadlineExceeded: the image or an artifact could not be read.
+        LimitExceeded: the image has more artifacts than the limits allow.
     """
-    return grown_tree(ImageOpener(transport, timeout).open(image), allow_incomplete=allow_incomplete)
+    return image_tree(ImageOpener(transport, timeout).open(image), allow_incomplete=allow_incomplete)
 
 
-def grown_tree(image: Image, *, allow_incomplete: bool, whole: bool = True) -> ImageTree:
-    """The tree of an open image. If it is not `whole`, what hangs on its platforms and artifacts is not looked at."""
+def image_tree(image: Image, *, allow_incomplete: bool, whole: bool = True) -> ImageTree:
+    """The tree of an open image. If it is not `whole`, it lacks the artifacts of its platforms and of artifacts."""
     with deadline(image.timeout), one_image():
         try:
             root = image.home.resolve(image.target)
         except NotFound as error:
             raise ImageNotFound(f"{image}: there is no such image", hint="check the reference") from error
-        growing = _Growing(image, allow_incomplete, whole)
-        grown = growing.manifest(root, _DEPTH)
-    if growing.limited and not allow_incomplete:
-        raise growing.limited
-    failure = growing.failure or growing.limited
-    return ImageTree(str(image), root.digest, pinned_name(image, root.digest), grown, failure)
+        reader = _TreeReader(image, allow_incomplete, whole)
+        node = reader.manifest(root, _DEPTH)
+    if reader.limited and not allow_incomplete:
+        raise reader.limited
+    failure = reader.failure or reader.limited
+    return ImageTree(str(image), root.digest, pinned_name(image, root.digest), node, failure)
 
 
-class _Growing:
-    """Reads what hangs on an image; each manifest once."""
+class _TreeReader:
+    """Reads the artifacts attached to an image; each manifest once."""
 
     def __init__(self, image: Image, allow_incomplete: bool, whole: bool) -> None:
         self._image, self._allow_incomplete, self._whole = image, allow_incomplete, whole
@@ -148,13 +148,13 @@ class _Growing:
         """Why something that may be there is not in the tree at all."""
 
     def manifest(self, found: Descriptor, depth: int, platform: str = "") -> TreeNode:
-        """An image or index, with everything that hangs on it."""
+        """An image or index, with the artifacts attached to it."""
         kind = ArtifactKind.INDEX if found.media_type in INDEX_TYPES else ArtifactKind.IMAGE
         node = TreeNode(kind, found.digest, found.media_type, found.size, platform)
         if found.digest in self._seen:
             return node
         self._seen.add(found.digest)
-        # First: whoever may push can use up what is read for one image, by other artifacts.
+        # First: anyone who may push can exhaust the limits of one image with other artifacts.
         listed = self._or_problem(node, partial(self._listed, found, depth)) if kind is ArtifactKind.INDEX else []
         return replace(node, children=(*self._tagged(found.digest), *self._referrers(found.digest, depth), *listed))
 
@@ -179,8 +179,8 @@ class _Growing:
 
         def read() -> Iterator[TreeNode]:
             for item in statements_in(self._read(self._image.home, entry)):
-                blob, said = item.blob, item.predicate_type
-                node = TreeNode(ArtifactKind.STATEMENT, blob.digest, blob.media_type, blob.size, predicate_type=said)
+                blob, claimed = item.blob, item.predicate_type
+                node = TreeNode(ArtifactKind.STATEMENT, blob.digest, blob.media_type, blob.size, predicate_type=claimed)
                 yield replace(node, origin=origin, blobs=(blob,))
 
         return replace(node, children=tuple(self._or_problem(TreeNode(ArtifactKind.STATEMENT, ""), read)))
@@ -215,8 +215,8 @@ class _Growing:
         for entry in _likely(listing.entries):
             if entry.digest not in self._seen:
                 self._seen.add(entry.digest)
-                kind, said = ArtifactKind.ARTIFACT, entry.artifact_type
-                named = TreeNode(kind, entry.digest, entry.media_type, artifact_type=said, origin="referrer")
+                kind, claimed = ArtifactKind.ARTIFACT, entry.artifact_type
+                named = TreeNode(kind, entry.digest, entry.media_type, artifact_type=claimed, origin="referrer")
                 yield from self._or_problem(named, partial(self._referrer, entry, depth, named))
         yield from self._left_out(listing, limits.REFERRERS, node)
 
@@ -259,7 +259,7 @@ class _Growing:
         return found
 
     def _failed(self, error: TransportError) -> str:
-        """The text of an error that is noted. Raises it if the caller wants all or nothing, or asking is pointless."""
+        """The text of an error to show. Raises the error if the tree must be complete or no request can help."""
         self.failure = self.failure or error
         self._failures += 1
         if not self._allow_incomplete:

@@ -1,4 +1,4 @@
-"""`attest`: signs what is said about images; the run is that of `sign`."""
+"""`attest`: signs statements about images. The steps are those of `sign`."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def attest(
 ) -> AttestedImage | tuple[AttestedImage, ...]:
     """Signs a statement about one image, or about each of several, and stores it beside them.
 
-    The bytes of the predicate are signed as they are. Attesting again adds nothing: a statement of this key with the
-    same subject, type and predicate is recognised. An attestation is never a signature of the image.
+    The bytes of the predicate are signed as they are. Attesting again adds nothing: imagesig recognizes a
+    statement of this key with the same subject, type and predicate. An attestation is never a signature of the image.
 
     Args:
         image: one image, or a sequence of them; nothing is signed unless all of them can be.
@@ -84,9 +84,9 @@ def attest(
         statement: a whole in-toto statement to sign as it is, in place of a predicate. It must name the image's digest.
         statement_version: the in-toto version of the statement that is written, `v1` or `v0.1`.
         formats: names (`cosign`, `bundle`) or configured format objects.
-        recursive: attest every image that an index lists too.
+        recursive: also attest every image that an index lists.
         dry_run: stop before the first signature is made.
-        replace: afterwards, remove what the same key said about the same image before, with the same type and in the
+        replace: afterwards, remove older attestations of the same image by the same key, with the same type and in the
             same format.
         now: the time to write into the annotations of a bundle; the clock's by default.
         transport, timeout, progress: as of `sign`.
@@ -95,9 +95,9 @@ def attest(
         InvalidArgument: a reference, format, type, predicate or statement is not valid.
         ImageNotFound, TransportError: an image could not be read; nothing was signed.
         KeyProviderError: the key could not be opened or did not sign; nothing was attached.
-        SignaturesUnsupported: the image's home can store none of them; nothing was signed.
+        SignaturesUnsupported: the place of the image cannot store attestations; nothing was signed.
         AttachIncomplete: some attestations were attached, and the error says why others were not.
-        RemovalIncomplete: all is attached, and some attestations to be replaced are still there.
+        RemovalIncomplete: all attestations were attached, but some of those to be replaced are still there.
     """
     images = [image] if isinstance(image, str | Image) else list(images_of(image, "attest"))
     opener = ImageOpener(transport, timeout)

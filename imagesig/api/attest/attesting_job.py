@@ -45,10 +45,10 @@ def attesting_job(
 ) -> SigningJob:
     """The options of `attest`, checked. Raises `InvalidArgument`."""
     given = formats if isinstance(formats, str) else tuple(formats)
-    said = statement_claim(predicate_type, predicate, statement, statement_version)
+    claim = statement_claim(predicate_type, predicate, statement, statement_version)
     if statement and recursive:
         raise InvalidArgument(
-            "attest: a statement names its own subjects, so it cannot be made for every image of an index",
+            "attest: a whole statement names its own subjects, it cannot be signed for every image of an index",
             hint="give the predicate alone, or attest without recursive",
         )
     return SigningJob(
@@ -61,32 +61,32 @@ def attesting_job(
         now=now or datetime.now(UTC),
         witnesses=None,
         chosen=formats is not DEFAULT_ATTESTATION_FORMATS,
-        statement=said,
+        statement=claim,
     )
 
 
 def statement_claim(
     name_or_uri: str, predicate: bytes | Mapping[str, Any] | None, statement: bytes, version: StatementVersion
 ) -> StatementClaim:
-    """What is to be attested, without its subject. Arguments are as of `attest`. Raises `InvalidArgument`."""
+    """The claim to sign, without its subject. Arguments are as of `attest`. Raises `InvalidArgument`."""
     if not statement:
         if predicate is None or not name_or_uri:
             raise InvalidArgument(
                 "attest: no predicate or no predicate type was given",
                 hint="give both the predicate and its type, or a whole statement",
             )
-        return _said(name_or_uri, predicate, version)
+        return _claim_of(name_or_uri, predicate, version)
     if name_or_uri or predicate is not None:
-        raise InvalidArgument("attest: a statement and a predicate were given, one of them is needed")
-    return _whole(statement)
+        raise InvalidArgument("attest: a statement and a predicate were given, exactly one of them is needed")
+    return _claim_of_whole(statement)
 
 
 def replacing_own(job: SigningJob, key: SigningKey) -> SigningJob:
-    """The job that also replaces what this key said before with the same type."""
+    """The job, which also replaces older attestations by this key with the same type."""
     return replace(job, replaced_keys=anchors_of([key]))
 
 
-def _said(name_or_uri: str, predicate: bytes | Mapping[str, Any], version: StatementVersion) -> StatementClaim:
+def _claim_of(name_or_uri: str, predicate: bytes | Mapping[str, Any], version: StatementVersion) -> StatementClaim:
     if version not in get_args(StatementVersion):
         raise InvalidArgument(f"attest: statement_version {quote(version)}: v1 or v0.1 is needed")
     uri, text = type_named(name_or_uri), _text(predicate)
@@ -103,16 +103,16 @@ def _text(predicate: bytes | Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(dict(predicate), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArgument(f"predicate: {error}; values that JSON has are needed") from None
+        raise InvalidArgument(f"predicate: {error}; JSON values are needed") from None
 
 
-def _whole(statement: bytes) -> StatementClaim:
+def _claim_of_whole(statement: bytes) -> StatementClaim:
     try:
         read = parse_statement(statement)
     except (MalformedError, SignatureRejected) as error:
         raise InvalidArgument(f"attest: {error}", hint=error.hint) from error
     if not read.predicate:
-        raise InvalidArgument("statement: it has no predicate")
+        raise InvalidArgument("statement: no predicate, a JSON object is needed")
     uri = type_named(read.predicate_type)
     if uri != read.predicate_type:
         raise InvalidArgument(
@@ -136,7 +136,7 @@ def _check_readable(statement: bytes, predicate: bytes) -> None:
     if len(statement) > limits.ATTESTATION_BYTES:
         raise InvalidArgument(
             f"statement: {len(statement)} bytes, verifiers read at most {limits.ATTESTATION_BYTES}",
-            hint="split what it says, or attest its digest and store it elsewhere",
+            hint="split the predicate, or attest its digest and store it elsewhere",
         )
     try:
         parse_statement(statement)

@@ -1,4 +1,4 @@
-"""`attest_many`: any number of images with one key, in batches that the key signs together; the run of `sign_many`."""
+"""`attest_many`: attests any number of images with one key, in batches, as `sign_many` signs them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def attest_many(
     replace: bool = False,
     **options: Unpack[AttestingJobOptions],
 ) -> Generator[Outcome[AttestedImage], None, None]:
-    """Attests images, each as `attest` does, and gives an outcome for every one of them as it finishes.
+    """Attests images, each as `attest` does, and gives the outcome of each image as it finishes.
 
     It runs as `sign_many` does: one image that cannot be read or written does not stop the rest, and running it again
     completes what failed.

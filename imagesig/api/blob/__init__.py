@@ -1,1 +1,1 @@
-"""Blobs: signing and verifying files, streams and bytes that are no images."""
+"""Blobs: signing and verifying files, streams and bytes."""

@@ -28,7 +28,7 @@ _ROTATIONS = 3
 
 
 class AttestedBlob(Struct, frozen=True):
-    """A statement about a blob, signed. `bundle` is a Sigstore bundle (JSON) with the statement in it."""
+    """A signed statement about a blob. `bundle` is a Sigstore bundle (JSON) that contains the statement."""
 
     name: str
     size: int
@@ -68,18 +68,18 @@ def attest_blob(
     """Signs a statement about a file (its path), a stream or bytes. The blob is read once, in pieces.
 
     `predicate_type`, `predicate`, `statement` and `statement_version` are as of `attest`. The statement's subject has
-    the name of the file. `certificates` puts the key's certificate into the bundle. `timeout` are seconds for opening
-    the key and signing; reading is not limited.
+    the name of the file. `certificates` puts the key's certificate into the bundle. `timeout` is the number of seconds
+    for opening the key and signing; it does not limit reading.
 
     Raises:
-        InvalidArgument: the blob cannot be read; a type, predicate or statement is not valid, or is not about the blob.
+        InvalidArgument: the blob cannot be read, or a type, predicate or statement is invalid or has another subject.
         UnsupportedAlgorithm: the key signs with no algorithm that others verify.
         KeyProviderError: the key cannot be opened, or cannot sign.
     """
-    said = statement_claim(predicate_type, predicate, statement, statement_version)
+    unbound = statement_claim(predicate_type, predicate, statement, statement_version)
     with opened_key(key, timeout) as signing:
         found = read_blob(blob, ())
-        claim = _about(said, found)
+        claim = _about(unbound, found)
         format_ = BundleAttestation(certificates=certificates)
         with deadline(timeout):
             draft, signer, signature = _signed(format_, claim, signing, now or datetime.now(UTC))
@@ -97,20 +97,20 @@ def attest_blob(
     )
 
 
-def _about(said: StatementClaim, blob: Blob) -> StatementClaim:
-    """What is said, with the blob as the subject. Raises `InvalidArgument` if a whole statement is not about it."""
-    if not said.whole:
-        return replace(said, subjects=(Subject(blob.digest),), reference=blob.name)
-    if blob.digest not in {subject.digest for subject in said.subjects}:
-        named = ", ".join(subject.digest for subject in said.subjects[:3])
-        raise InvalidArgument(f"statement: is about {named}, {blob.title} is {blob.digest}")
-    return replace(said, subjects=(Subject(blob.digest),))
+def _about(claim: StatementClaim, blob: Blob) -> StatementClaim:
+    """The claim with the blob as its subject. Raises `InvalidArgument` if a whole statement has another subject."""
+    if not claim.whole:
+        return replace(claim, subjects=(Subject(blob.digest),), reference=blob.name)
+    if blob.digest not in {subject.digest for subject in claim.subjects}:
+        named = ", ".join(subject.digest for subject in claim.subjects[:3])
+        raise InvalidArgument(f"statement: its subjects are {named}, the digest of {blob.title} is {blob.digest}")
+    return replace(claim, subjects=(Subject(blob.digest),))
 
 
 def _signed(
     format_: BundleAttestation, claim: StatementClaim, key: SigningKey, now: datetime
 ) -> tuple[Draft, SignerInfo, bytes]:
-    """The draft, its signer and the signature: both by one version of the key, although it may rotate."""
+    """The draft, its signer and the signature. A rotating key drafts and signs with the same version."""
     for _ in range(_ROTATIONS):
         drafted_for = key.info
         draft = format_.draft(claim, drafted_for, now, ())

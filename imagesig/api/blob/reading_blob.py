@@ -1,4 +1,4 @@
-"""`read_blob`: a file, a stream or bytes, read once in pieces; what is kept are its digests."""
+"""`read_blob`: the digests of a file, a stream or bytes, read once in pieces."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BlobLike = bytes | str | PathLike | BinaryStream
 
 
 class Blob(RedactedStruct, frozen=True):
-    """A blob that was read: its size in bytes, its digests and its `head`. `message` has it as a whole, or None."""
+    """A blob that was read: its size in bytes, its digests and its `head`. `message` is the whole blob, or None."""
 
     hidden = ("message", "head")
 
@@ -61,8 +61,8 @@ def blob_name(blob: BlobLike) -> str:
 def read_blob(blob: BlobLike, hashes: Collection[Hash], *, whole: int = 0, why: str = "") -> Blob:
     """The blob with its SHA-256 digest and those of other `hashes`.
 
-    With `whole` it is also kept in memory, up to so many bytes. A larger one is an error if `why` says what needs it,
-    otherwise it is not kept.
+    A blob of up to `whole` bytes is also kept in memory. A larger one is an error if `why` names what needs it;
+    otherwise only its digests are kept.
 
     Raises:
         InvalidArgument: no such file, or a stream that does not return bytes.

@@ -26,7 +26,7 @@ from imagesig.signature import Claim, Subject
 
 
 class SignedBlob(Struct, frozen=True):
-    """A signature over a blob. `signature` has the raw bytes, DER for ECDSA; `bundle` is a Sigstore bundle (JSON)."""
+    """A signature over a blob. `signature` is the raw bytes, DER for ECDSA; `bundle` is a Sigstore bundle (JSON)."""
 
     name: str
     size: int
@@ -39,7 +39,7 @@ class SignedBlob(Struct, frozen=True):
 
     @property
     def base64(self) -> str:
-        """The signature as cosign and openssl pass it on: base64 in one line."""
+        """The signature in base64 on one line, as cosign and openssl write it."""
         return base64.b64encode(self.signature).decode("ascii")
 
     def document(self) -> dict[str, object]:
@@ -67,7 +67,7 @@ def sign_blob(
 
     The blob is read once in pieces, and its digest is signed. Ed25519 keys, and providers that sign no digests, need
     the blob in memory, at most `limits.BLOB_MESSAGE_BYTES`. `certificates` puts the key's certificate into the bundle.
-    `timeout` are seconds for opening the key and signing; reading is not limited.
+    `timeout` is the number of seconds for opening the key and signing; it does not limit reading.
 
     Raises:
         InvalidArgument: the blob cannot be read, or is the message of another kind of signature; or the key has no
@@ -94,7 +94,7 @@ def sign_blob(
 
 
 def _check_is_no_message(blob: Blob) -> None:
-    """Raises `InvalidArgument` if the signature of the blob would be one of an image, or of something said about it."""
+    """Raises `InvalidArgument` if a signature of the blob would also be one of an image or of a statement about it."""
     if kind := kind_of_message(blob.head, blob.size):
         raise InvalidArgument(
             f"{blob.title}: is {kind}; its signature would be one of an image, not of a file",

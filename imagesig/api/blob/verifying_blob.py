@@ -38,7 +38,7 @@ from imagesig.keys.uri import open_public_keys
 from imagesig.naming import PathLike
 from imagesig.policy import AuthorityLike, Condition, Policy, Rule, Signed
 from imagesig.policy.attested import Attested
-from imagesig.policy.attesters import Question
+from imagesig.policy.attesters import AttestationQuery
 from imagesig.policy.judge import judge_rule
 from imagesig.policy.judge_statements import StatementJudge
 from imagesig.policy.verdict import Verdict
@@ -63,9 +63,9 @@ _Found = MessageSignature | Envelope | ImagesigError
 
 
 class VerifiedBlob(Struct, frozen=True):
-    """Proof that a blob's signature, or what is attested of it, satisfies a policy.
+    """Proof that the signature or attestation of a blob satisfies a policy.
 
-    `digest` is that of what was read and verified. `statements` are the accepted attestations.
+    `digest` is the digest of the bytes that were read and verified. `statements` are the accepted attestations.
     """
 
     name: str
@@ -114,21 +114,21 @@ def verify_blob(
         signature: base64 text or raw bytes.
         bundle: a Sigstore bundle in place of `signature`: its JSON as bytes, or the path of a file.
         chain: the signer's certificates with `signature`, its own first: PEM, a file, or certificates.
-        predicate_type, conditions, cel: the bundle must have a statement of this type about the blob, for which they
-            hold; as of `verify_attestation`. Without a type the bundle must have a signature of the blob.
+        predicate_type, conditions, cel: as of `verify_attestation`. With a type, the bundle must contain a statement of
+            this type about the blob, and the conditions must hold. Without one, it must contain a signature.
         now, witnesses, open_keys: as of `verify`.
-        timeout: seconds for opening keys and judging; reading the blob is not limited.
+        timeout: seconds for opening keys and judging; it does not limit reading the blob.
 
     Raises:
         NoSignatureAccepted: the signature or attestation does not satisfy the policy; every reason is in `rejections`.
-        RefusedByPolicy, AllowedUnverified: the policy's default rule rejects everything, or needs no proof.
+        RefusedByPolicy, AllowedUnverified: the policy's default rule rejects everything, or requires no proof.
         InvalidArgument: the blob, the bundle or the policy cannot be read.
         KeyProviderError, TransportError, DeadlineExceeded: the policy's keys, or a revocation server, cannot be used.
     """
-    question = Question.of(predicate_type, conditions, cel, every=False)
+    query = AttestationQuery.of(predicate_type, conditions, cel, every=False)
     default = (policy if isinstance(policy, Policy) else Policy.any_of(policy)).default
     with deadline(timeout):
-        rule = (question.rule(default) if predicate_type else default).opened(open_keys)
+        rule = (query.rule(default) if predicate_type else default).opened(open_keys)
     found = _found(signature, bundle, chain, is_attested=bool(predicate_type))
     read = _read(blob, found, rule)
     with deadline(timeout), one_image():
@@ -184,7 +184,7 @@ class _Evidence(Struct, frozen=True):
         if isinstance(self.found, ImagesigError):
             raise self.found
         if not isinstance(self.found, Envelope):
-            raise FormatViolation("a signature of the blob is no attestation")
+            raise FormatViolation("the bundle has a signature, an attestation is needed")
         examined = BundleAttestation().authenticate(self.found, requirement.anchors, self.now)
         if not any(item.chain for item in examined.by_all):
             return examined
@@ -249,7 +249,7 @@ def _raw(signature: bytes | str) -> bytes:
 
 
 def _read(blob: BlobLike, found: _Found, rule: Rule) -> Blob:
-    """The blob with the digests that the rule's keys may have signed, and in memory if one of them signs no digest."""
+    """The blob with the digests that the rule's keys may have signed, in memory if one of them signs the message."""
     if not isinstance(found, MessageSignature):
         return read_blob(blob, ())
     anchors = [requirement.anchors for requirement in rule.signed]

@@ -16,7 +16,7 @@ from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Role
 from imagesig.content_trust.server import TrustServer, notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
 from imagesig.http.handshake import Authorities
 from imagesig.http.proxies import Proxies
@@ -32,7 +32,7 @@ _PREFIX = "trust "
 class DiagnosedTrust(Struct, frozen=True):
     """What `diagnose` checks of content trust: how servers are reached, and the private keys of this user.
 
-    Without `trust` the data are shown as the server gives them, and it is said that nobody vouches for them.
+    Without `trust` the data are shown as the server gives them, with a note that they are not verified.
     """
 
     servers: TrustServers
@@ -43,8 +43,8 @@ class DiagnosedTrust(Struct, frozen=True):
         """The results for the repository of an image, as they come."""
         steps, trust = Steps(), self.trust or ContentTrust(first_use=True)
         keys = self.keys.within(image.repository)
-        reader = self.servers if self.trust is not None else self.servers.forgetful()
-        views: list[View] = []
+        reader = self.servers if self.trust is not None else self.servers.without_memory()
+        views: list[TrustData] = []
         yield from steps.run("trust server", lambda: self._address(trust, image), needed=True)
         if steps.is_lost:
             return
@@ -68,7 +68,7 @@ class DiagnosedTrust(Struct, frozen=True):
         yield Diagnosis("trust server", State.NOTE if warning else State.OK, f"{redact(url)}", warning)
 
     def _data(
-        self, reader: TrustServers, trust: ContentTrust, image: Reference, views: list[View]
+        self, reader: TrustServers, trust: ContentTrust, image: Reference, views: list[TrustData]
     ) -> Iterator[Diagnosis]:
         with deadline(limits.OPERATION_SECONDS):
             view = reader.view(trust, image, datetime.now(UTC))
@@ -88,7 +88,7 @@ class DiagnosedTrust(Struct, frozen=True):
             yield Diagnosis("trust data", State.NOTE, note)
 
 
-def _keys(view: View, keys: TrustKeys) -> Iterator[Diagnosis]:
+def _keys(view: TrustData, keys: TrustKeys) -> Iterator[Diagnosis]:
     delegated = [role for item in (view.targets, *view.delegated.values()) for role in item.targets.delegations]
     roles = [view.root.roles[name] for name in (ROOT, TARGETS)] + delegated
     able = [role.name for role in roles if keys.able(role)]
@@ -133,12 +133,12 @@ def _login(server: TrustServer, image: Reference) -> Iterator[Diagnosis]:
     )
 
 
-def _pins(view: View) -> Iterator[Diagnosis]:
+def _pins(view: TrustData) -> Iterator[Diagnosis]:
     ids = ", ".join(key.canonical_id for key in view.root.roles[ROOT].keys)
     yield Diagnosis("root pin", State.OK, f"root version {view.root.document.version}: {ids}")
 
 
-def _expiry(view: View) -> Iterator[Diagnosis]:
+def _expiry(view: TrustData) -> Iterator[Diagnosis]:
     now = datetime.now(UTC)
     targets = (item.targets.document for item in (view.targets, *view.delegated.values()))
     for document in (view.root.document, *targets, view.snapshot.document, view.timestamp.document):

@@ -1,6 +1,6 @@
-"""What was attested of a manifest before: what is the same is not made again, and what is replaced is removed later.
+"""The earlier attestations of a manifest: an equal one is not signed again, a replaced one is removed afterwards.
 
-Each stored attestation is looked at as it is read, and only what is needed of it is kept.
+Each stored attestation is judged as it is read, so that only the needed ones stay in memory.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from imagesig.api.removing import Found, made_by
 from imagesig.api.sign.signing_job import SigningJob
 from imagesig.errors import BudgetExceeded, ImagesigError, InvalidArgument
 from imagesig.formats import Format
-from imagesig.formats.said_before import is_same_statement
+from imagesig.formats.statement_claims import is_same_statement
 from imagesig.images.target import Target
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.reference import Reference
 from imagesig.signature import StatementClaim, StoredSignature, Subject
 
 
-def statement_about(said: StatementClaim, descriptor: Descriptor, identity: Reference | None) -> StatementClaim:
+def statement_about(claim: StatementClaim, descriptor: Descriptor, identity: Reference | None) -> StatementClaim:
     """The statement about this manifest. A whole statement stays as it is.
 
     Raises:
         InvalidArgument: a whole statement does not name this manifest.
     """
-    if not said.whole:
+    if not claim.whole:
         name = str(changed(identity, tag="", digest="")) if identity else ""
-        return changed(said, subjects=(Subject(descriptor.digest),), reference=name)
-    named = [subject.digest for subject in said.subjects]
+        return changed(claim, subjects=(Subject(descriptor.digest),), reference=name)
+    named = [subject.digest for subject in claim.subjects]
     if descriptor.digest not in named:
         raise InvalidArgument(
             f"statement: its subjects are {', '.join(named[:3]) or 'without a sha256 digest'}, the image is "
             f"{descriptor.digest}",
             hint="name the image's digest as a subject, or give the predicate alone",
         )
-    return said
+    return claim
 
 
 class PriorStatements:
-    """The stored attestations of one manifest that say the same, and those to be replaced (`obsolete`).
+    """Finds the stored attestations of one manifest that equal the new one, and those to be replaced (`obsolete`).
 
-    `kept` counts those by the same key with the same type that name other subjects.
+    `kept` is the number of those by the same key with the same type that name other subjects.
     """
 
     def __init__(self, target: Target, claim: StatementClaim, job: SigningJob) -> None:
@@ -49,7 +49,7 @@ class PriorStatements:
         self.kept = 0
 
     def keep(self, stored: StoredSignature, reader: Format) -> StoredSignature | None:
-        """The attestation if it says the same as the new one, whoever made it; see `Keep`."""
+        """The attestation if it equals the new one, by any signer; else None. See `Keep`."""
         try:
             envelope = reader.parse(stored)
             claim = reader.claim(envelope)

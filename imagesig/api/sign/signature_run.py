@@ -259,7 +259,7 @@ def _timestamps(made: Sequence[SignedDraft], witnesses: Witnesses | None) -> lis
     def fetch(item: tuple[TimestampRequest, bytes, float]) -> bytes:
         request, signature, seconds = item
         with deadline(seconds):
-            # Judged by the clock, whatever time was written into the signature: the service answers now.
+            # Judged by the clock and not by the time in the signature: the service answers now.
             return service.timestamp(request, signature, datetime.now(UTC))
 
     return for_each(wanted, fetch)

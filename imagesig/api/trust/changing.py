@@ -1,4 +1,4 @@
-"""What the functions that change trust data share: whose present data they start from, and what they return."""
+"""The steps and the result that all functions share that change trust data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagesig.content_trust.publishing import Edit, Published, Publisher
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.errors import InvalidArgument, NoSignatures
 from imagesig.images.open import is_local
 from imagesig.oci.reference import Reference, parse_reference
@@ -77,10 +77,10 @@ class TrustChange(Struct):
         *,
         creates: bool = False,
     ) -> TrustChange:
-        """The change. `creates` says that a repository without trust data gets them.
+        """The change, with checked arguments. With `creates`, a repository without trust data gets new ones.
 
-        Raises `InvalidArgument` if nothing says whose present trust data are accepted; with `creates`, the edition does
-        if there are some.
+        Raises `InvalidArgument` if no present root is trusted; with `creates`, the edition raises it if there are
+        trust data.
         """
         if is_local(name):
             raise InvalidArgument(f"{quote(name)}: content trust is about tags of registries", hint="give REPO:TAG")
@@ -97,7 +97,7 @@ class TrustChange(Struct):
         """Publishes the change. Raises as `Publisher.publish`."""
         return Publisher(self.servers, self.trust, self.image, self.keys, self.now).publish(edit)
 
-    def present(self, view: View | None) -> Edition:
+    def present(self, view: TrustData | None) -> Edition:
         """The edition of present trust data. Raises `NoSignatures` if there are none."""
         if view is None:
             raise NoSignatures(
@@ -106,7 +106,7 @@ class TrustChange(Struct):
             )
         return Edition.of(view)
 
-    def present_or_new(self, view: View | None) -> Edition:
+    def present_or_new(self, view: TrustData | None) -> Edition:
         """The edition of present trust data, or of a new repository with a root key of ours."""
         if view is not None:
             if self.needs_pin:
@@ -120,7 +120,7 @@ class TrustChange(Struct):
         )
 
     def result(self, done: Published, *, tag: str = "", digest: str = "", size: int = 0) -> ChangedTrust:
-        """What the function returns."""
+        """The result of the function."""
         url = self.servers.url(self.trust, self.image)
         root = tuple(key.canonical_id for key in done.view.root.roles[ROOT].keys)
         warnings = tuple(dict.fromkeys(filter(None, (notice(url), *self.notes, *done.notes))))
@@ -128,7 +128,7 @@ class TrustChange(Struct):
 
 
 def _trust(image: Reference, keys: TrustKeys, server: str, servers: TrustServers) -> ContentTrust | None:
-    """Whose present root is accepted without a pin: the remembered one, or one that our own root key signed."""
+    """The trust in the present root without a pin: it is remembered, or a root key of the user signed it."""
     remembered = ContentTrust(server, first_use=True)
     if servers.remembers(remembered, image):
         return remembered
@@ -139,7 +139,7 @@ def _trust(image: Reference, keys: TrustKeys, server: str, servers: TrustServers
 
 def _no_pin(image: Reference) -> InvalidArgument:
     return InvalidArgument(
-        f"{image.repository}: no root is pinned or remembered, and its root key is not here; one is needed to know "
-        "whose trust data these are",
+        f"{image.repository}: no root is pinned or remembered, and its root key is not available; the trust data "
+        "cannot be verified",
         hint="give the root key's id, public key or certificate authority: --pin",
     )

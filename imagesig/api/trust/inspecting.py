@@ -14,7 +14,7 @@ from imagesig.content_trust.lookup import ADMINISTRATOR, Release, releases, sign
 from imagesig.content_trust.role import RELEASES, ROOT, TARGETS, Role
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, NoSignatures
 from imagesig.images.open import is_local
@@ -73,8 +73,9 @@ def inspect_trust(
 ) -> InspectedTrust:
     """The trust data of a repository, or of one tag of it.
 
-    With `trust` (a pinned root) they are verified as `verify` does. Without it they are those of `server`, by default
-    of docker's rule: consistent and signed, but nobody knows by whom, and nothing is remembered.
+    With `trust` (a pinned root) they are verified as `verify` does. Without it they are read from `server`, by default
+    from the server of docker's rule: their signatures are consistent, but the root key is not verified, and nothing is
+    remembered.
 
     Raises:
         NoSignatures: the server has no trust data for the repository.
@@ -103,13 +104,14 @@ def inspect_trust(
 def _unpinned(servers: TrustServers) -> TrustServers:
     if servers.is_offline:
         raise InvalidArgument(
-            "trust inspect: offline, only what was verified with a pin is remembered", hint="give the pin too: --pin"
+            "trust inspect: offline and without a pin; only trust data that were verified with a pin are remembered",
+            hint="give the pin too: --pin",
         )
-    return servers.forgetful()
+    return servers.without_memory()
 
 
 def _inspected(
-    image: str, reference: Reference, view: View, notes: tuple[str, ...], *, is_verified: bool
+    image: str, reference: Reference, view: TrustData, notes: tuple[str, ...], *, is_verified: bool
 ) -> InspectedTrust:
     roles = (role for item in (view.targets, *view.delegated.values()) for role in item.targets.delegations)
     return InspectedTrust(
@@ -123,7 +125,7 @@ def _inspected(
     )
 
 
-def _tags(view: View, reference: Reference) -> Iterator[SignedTag]:
+def _tags(view: TrustData, reference: Reference) -> Iterator[SignedTag]:
     for tag, release in releases(view).items():
         if reference.tag in ("", tag):
             yield _signed_tag(view, release)
@@ -132,7 +134,7 @@ def _tags(view: View, reference: Reference) -> Iterator[SignedTag]:
                 yield _signed_tag(view, Release(tag, other, view.targets))
 
 
-def _signed_tag(view: View, release: Release) -> SignedTag:
+def _signed_tag(view: TrustData, release: Release) -> SignedTag:
     return SignedTag(release.tag, release.manifest.sha256.hex(), signers_of(view, release.tag, release.manifest))
 
 

@@ -48,7 +48,7 @@ MigrationState = Literal["migrated", "present", "planned", "unsigned"]
 
 
 class MigratedTag(Struct, frozen=True):
-    """What became of one tag.
+    """The result for one tag.
 
     `digest` is the one that the trust data name, `signers` are theirs, and `registry_digest` is what the registry's tag
     means now, empty if there is no such tag; if it is another one, the tag has `moved`. `expired` is the day on which
@@ -105,14 +105,14 @@ def migrate_trust(
         trust: the trust server, the pins of its root keys, and signers who must all have signed a tag.
         formats, recursive, dry_run, witnesses: as of `sign`.
         accept_expired: use trust data that have expired, such as a backup of a server that has ended. Everything else
-            is verified as ever.
+            is verified as usual.
         now: the time to judge the trust data at, and to write into signatures; the clock's by default.
         trust_servers: how trust data are read; `TrustServers(backup=FOLDER)` reads a folder in place of a server.
         workers, deadline, transport, timeout, on_key_error: as of `sign_many`.
 
     Outcomes have these errors, among others: `ImageNotFound`, the registry no longer has the digest;
     `NoSignatureAccepted`, the trust data have expired, lack a signer or cannot be verified; `NoSignatures`, there are
-    none, or a tag that was named is not in them. A tag of the registry that nobody signed is no error.
+    none, or a tag that was named is not in them. An unsigned tag of the registry is no error.
 
     Raises:
         InvalidArgument: immediately, if a format is invalid or `workers` < 1.

@@ -11,7 +11,7 @@ from imagesig.content_trust.editing import Edition
 from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Role
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, KeyMismatch
 from imagesig.keys.provider import SigningKey
@@ -45,7 +45,7 @@ def init_trust(
     with deadline(timeout):
         change = TrustChange.of(repository, keys, trust or _own(server), server, now, trust_servers)
 
-        def edit(view: View | None) -> Edition:
+        def edit(view: TrustData | None) -> Edition:
             if view is not None:
                 raise InvalidArgument(f"{change.image.repository}: it has trust data already")
             return change.present_or_new(None)
@@ -54,7 +54,7 @@ def init_trust(
 
 
 def _own(server: str) -> ContentTrust:
-    """Accepts any root: it is only asked whether there is one, and a new one is our own."""
+    """Accepts any root, because only its absence matters; the new root is our own."""
     return ContentTrust(server, first_use=True)
 
 
@@ -102,7 +102,7 @@ def rotate_trust_key(
         if made.id in {key.id for key in present.role(role).keys}:
             raise KeyMismatch(f"{name}: {made.canonical_id} is the present key of {role}, another one is needed")
 
-        def edit(view: View | None) -> Edition:
+        def edit(view: TrustData | None) -> Edition:
             edition = change.present(view)
             _check_threshold(name, edition.role(role))  # another writer may have raised it
             edition.entrust(role, made)

@@ -12,7 +12,7 @@ from imagesig.content_trust.editing import Edition
 from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.role import RELEASES, TARGETS
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
 from imagesig.errors import KeyNotFound, NoSignatures
 from imagesig.trust import ContentTrust
@@ -41,7 +41,7 @@ def revoke_trust(
     with deadline(timeout):
         change = TrustChange.of(image, keys, trust, server, now, trust_servers)
 
-        def edit(view: View | None) -> Edition:
+        def edit(view: TrustData | None) -> Edition:
             edition = change.present(view)
             _revoke(change, edition)
             return edition

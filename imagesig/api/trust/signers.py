@@ -14,7 +14,7 @@ from imagesig.content_trust.key import TrustKey
 from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.role import RELEASES, TARGETS, check_signatures
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, KeyNotFound, NoSignatures, SignatureInvalid
@@ -53,7 +53,7 @@ def add_signer(
     with deadline(timeout):
         change = TrustChange.of(repository, keys, trust, server, now, trust_servers, creates=True)
 
-        def edit(view: View | None) -> Edition:
+        def edit(view: TrustData | None) -> Edition:
             edition = change.present_or_new(view)
             edition.delegate(role, added)
             edition.delegate(RELEASES, added)
@@ -89,7 +89,7 @@ def remove_signer(
     with deadline(timeout):
         change = TrustChange.of(repository, keys, trust, server, now, trust_servers)
 
-        def edit(view: View | None) -> Edition:
+        def edit(view: TrustData | None) -> Edition:
             edition = change.present(view)
             _remove(change, edition, role, force=force)
             return edition

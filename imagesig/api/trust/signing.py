@@ -13,7 +13,7 @@ from imagesig.content_trust.keyring import TrustKeys
 from imagesig.content_trust.metadata import FileHash
 from imagesig.content_trust.role import RELEASES, TARGETS
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument, KeyNotFound
 from imagesig.images.open import ImageOpener, TransportLike
@@ -57,7 +57,7 @@ def sign_trust(
         found = _found(image, transport)
         manifest = FileHash(found.size, bytes.fromhex(found.digest.removeprefix("sha256:")))
 
-        def edit(view: View | None) -> Edition:
+        def edit(view: TrustData | None) -> Edition:
             edition = change.present_or_new(view)
             for role in _roles(change, edition):
                 edition.put(role, change.image.tag, manifest)
@@ -98,5 +98,5 @@ def _roles(change: TrustChange, edition: Edition) -> list[str]:
     return found
 
 
-def _is_listed(view: View, role: str) -> bool:
+def _is_listed(view: TrustData, role: str) -> bool:
     return role in view.snapshot.files

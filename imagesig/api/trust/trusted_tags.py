@@ -1,4 +1,4 @@
-"""What is to be migrated: the tags of repositories that verified trust data name, and those that they do not name."""
+"""The tags to migrate: those that verified trust data name, beside those that they do not name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagesig.content_trust.metadata import FileHash
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
 from imagesig.errors import (
     Expired,
@@ -47,7 +47,7 @@ class TrustedTag(Struct, frozen=True):
 
 
 class TrustedRepository(Struct, frozen=True):
-    """The tags of one repository: trusted ones by manifest, those that are refused, and those that nobody signed.
+    """The tags of one repository: trusted ones by manifest, refused ones, and unsigned ones.
 
     `warnings` say which parts of the trust data are not used, and whose they are if nothing is pinned.
     """
@@ -110,7 +110,7 @@ class TrustReading(Struct, frozen=True):
     def _source(self, name: Reference) -> str:
         return self.servers.source(self.trust, name)
 
-    def _views(self, name: Reference) -> tuple[View | None, View | None]:
+    def _views(self, name: Reference) -> tuple[TrustData | None, TrustData | None]:
         """The trust data that are valid now, and those that were; they are the same if nothing has expired."""
         try:
             strict = self.servers.view(self.trust, name, self.now)
@@ -124,9 +124,9 @@ class TrustReading(Struct, frozen=True):
         except (SignatureRejected, MalformedError):
             if strict is None:
                 raise
-            return strict, strict  # what has expired is of no use either
+            return strict, strict  # the expired data cannot be verified either
 
-    def _sorted(self, name: Reference, strict: View | None, view: View) -> TrustedRepository:
+    def _sorted(self, name: Reference, strict: TrustData | None, view: TrustData) -> TrustedRepository:
         trusted: dict[FileHash, list[TrustedTag]] = {}
         refused: dict[str, NoSignatureAccepted] = {}
         source = self._source(name)
@@ -161,7 +161,7 @@ class TrustReading(Struct, frozen=True):
             return _refusal(name, source, unsigned, "let them sign it, or migrate it without them")
         return None
 
-    def _warnings(self, name: Reference, view: View, problem: str) -> tuple[str, ...]:
+    def _warnings(self, name: Reference, view: TrustData, problem: str) -> tuple[str, ...]:
         found = [notice(self.servers.url(self.trust, name)), *view.skipped, problem]
         if self.trust.first_use:
             keys = ", ".join(key.id for key in view.root.roles[ROOT].keys)
@@ -195,12 +195,12 @@ def _repository(given: object) -> Reference:
     return name
 
 
-def _tag(view: View, release: Release, expired: str) -> TrustedTag:
+def _tag(view: TrustData, release: Release, expired: str) -> TrustedTag:
     signers = signers_of(view, release.tag, release.manifest) or (ADMINISTRATOR,)
     return TrustedTag(release.tag, release.manifest, signers, expired)
 
 
-def _expiry(view: View, release: Release) -> str:
+def _expiry(view: TrustData, release: Release) -> str:
     """The day on which the first of the files that name a tag, or a root certificate, expired."""
     files = (view.root, view.timestamp, view.snapshot, view.targets.targets, release.by.targets)
     certificates = (key.certificates[0].not_after for key in view.root.roles[ROOT].keys if key.certificates)

@@ -80,7 +80,7 @@ class StoredEvidence(Struct, dict=True):
         Raises:
             NoSignatures, NoSignatureAccepted: it does not hold.
             TransportError: it does not hold, and a place with signatures did not answer, or not completely.
-            LimitExceeded: it does not hold, and the image has more than is read for one image.
+            LimitExceeded: it does not hold, and the image has more signatures than the limits allow.
         """
         for statement in self._statements(requirement):
             if failure := statement.failure(self.evaluation.image):

@@ -1,4 +1,4 @@
-"""The digest that trust servers name for an image, before any registry is asked: Docker Content Trust."""
+"""Docker Content Trust: the digest that trust servers name for an image, before the registry is asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagesig.content_trust.lookup import Release, released, releases, signers_o
 from imagesig.content_trust.role import RELEASES, TARGETS
 from imagesig.content_trust.server import notice
 from imagesig.content_trust.servers import TrustServers
-from imagesig.content_trust.update import View
+from imagesig.content_trust.update import TrustData
 from imagesig.errors import (
     ImagesigError,
     InvalidArgument,
@@ -41,8 +41,8 @@ FORMAT = "content-trust"
 class Statement(Struct, frozen=True):
     """What one trust server says about an image.
 
-    `examined` is its signed statement. `rejection` says why it does not count. With `is_broken` its trust data cannot
-    be verified: then nobody knows the digest, and no other authority may replace it.
+    `examined` is its signed statement. `rejection` says why it is not accepted. With `is_broken` its trust data cannot
+    be verified: the digest is then unknown, and no other authority may replace the server.
     """
 
     authority: ContentTrust
@@ -52,7 +52,7 @@ class Statement(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
     def failure(self, image: object) -> NoSignatureAccepted | None:
-        """Why the image is refused, whatever the other authorities say; None if the trust data can be verified."""
+        """The error that refuses the image, also under `any`; None if the trust data can be verified."""
         if not self.is_broken or self.rejection is None:
             return None
         error = self.rejection.error
@@ -64,7 +64,7 @@ class Statement(Struct, frozen=True):
 
 
 class Named(Struct, frozen=True):
-    """What all trust servers of a rule say. `digest` is empty if none of them names one."""
+    """The statements of all trust servers of a rule. `digest` is empty if none of them names one."""
 
     statements: tuple[Statement, ...] = ()
     digest: str = ""
@@ -94,11 +94,11 @@ class Named(Struct, frozen=True):
 def named_by_servers(
     image: Image, authorities: Iterable[ContentTrust], now: datetime, servers: TrustServers | None
 ) -> Named:
-    """What the trust servers of a rule say about an image.
+    """The statements of the trust servers of a rule about an image.
 
     Raises:
         InvalidArgument: the image is not in a registry, so it has no name there.
-        TransportError: a server did not answer; this never means that it names nothing.
+        TransportError: a server did not answer, so it is not known whether it names a digest.
     """
     if image.name is None or image.place.transport != REGISTRY:
         raise InvalidArgument(
@@ -121,7 +121,7 @@ def _statement(image: Reference, trust: ContentTrust, now: datetime, servers: Tr
     except (SignatureRejected, MalformedError) as error:
         return Statement(trust, None, Rejection(origin, error, trust.name), True, warnings)
     if view is None:
-        return _not_counted(trust, origin, f"{image.repository} has no trust data", warnings)
+        return _not_accepted(trust, origin, f"{image.repository} has no trust data", warnings)
     warnings += tuple(f"{origin}: {text}" for text in view.skipped)
     if trust.first_use:
         keys = ", ".join(key.id for key in view.root.roles["root"].keys)
@@ -129,7 +129,7 @@ def _statement(image: Reference, trust: ContentTrust, now: datetime, servers: Tr
     release = _release(view, image, trust)
     if release is None:
         what = f"tag {quote(image.tag)}" if image.tag else image.digest
-        return _not_counted(trust, origin, f"{what} is not released", warnings)
+        return _not_accepted(trust, origin, f"{what} is not released", warnings)
     examined = _examined(release, image, trust, origin)
     signed_by = signers_of(view, release.tag, release.manifest)
     if missing := [name for name in trust.signer_names if name not in signed_by]:
@@ -138,11 +138,11 @@ def _statement(image: Reference, trust: ContentTrust, now: datetime, servers: Tr
     return Statement(trust, examined, None, False, warnings)
 
 
-def _not_counted(trust: ContentTrust, origin: str, why: str, warnings: tuple[str, ...]) -> Statement:
+def _not_accepted(trust: ContentTrust, origin: str, why: str, warnings: tuple[str, ...]) -> Statement:
     return Statement(trust, None, Rejection(origin, NotTrusted(why), trust.name), False, warnings)
 
 
-def _release(view: View, image: Reference, trust: ContentTrust) -> Release | None:
+def _release(view: TrustData, image: Reference, trust: ContentTrust) -> Release | None:
     """The release that the image's name means. A name with a digest needs a release of that digest."""
     if image.tag and not image.digest:
         return released(view, image.tag)
@@ -171,7 +171,7 @@ def _examined(release: Release, image: Reference, trust: ContentTrust, origin: s
 
 
 def _other_tag(image: Image, digest: str) -> tuple[str, ...]:
-    """A warning if the registry's tag is another image. It does not decide, so its failures do not either."""
+    """A warning if the registry's tag is another image. The tag does not decide, so its failures are ignored."""
     try:
         seen = image.home.resolve(image.target).digest
     except NotFound:

@@ -1,4 +1,4 @@
-"""The evidence for requirements for attestations, which are read one after the other; only accepted ones are kept."""
+"""Judges the stored attestations of an image, one after the other, and keeps only the accepted ones."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from imagesig.text import printable
 
 if TYPE_CHECKING:
     from imagesig.api.verify.evidence import Evaluation
+    from imagesig.api.verify.index_statements import IndexStatements
     from imagesig.api.verify.revoking import Answers
-    from imagesig.api.verify.vouched import IndexStatements
 
 _TYPES = 10
 """Types of other attestations that an error names."""
@@ -51,7 +51,7 @@ class StoredStatements(Struct, dict=True):
             NoSignatures: there is no attestation of the type.
             NoSignatureAccepted: there are some, and they do not satisfy the requirement.
             TransportError: it does not hold, and a place with attestations did not answer, or not completely.
-            LimitExceeded: it does not hold, and the image has more than is read for one image.
+            LimitExceeded: it does not hold, and the image has more attestations than the limits allow.
         """
         judge, unread = self._judges[requirement], [self._stored]
         verdict = judge.verdict(self.evaluation.image)
@@ -60,7 +60,7 @@ class StoredStatements(Struct, dict=True):
             self._in_index.add_to(judge)
             unread.append(self._in_index.unread)
             verdict = judge.verdict(self.evaluation.image)
-        # What was not read may be sufficient. If all must fit, it may also be the one that does not.
+        # An unread attestation may be the one that is needed; with `every`, it may be the one that does not fit.
         if verdict.failure is not None or requirement.every:
             too_large = judge.too_large if requirement.every else ()
             for error in (*(item.failed for item in unread), *(item.limited for item in unread), *too_large):
@@ -79,7 +79,7 @@ class StoredStatements(Struct, dict=True):
     @cached_property
     def _in_index(self) -> IndexStatements:
         # speed: most images have no statements of BuildKit that are needed
-        from imagesig.api.verify.vouched import IndexStatements
+        from imagesig.api.verify.index_statements import IndexStatements
 
         return IndexStatements(self.evaluation, self.manifest)
 
@@ -126,7 +126,7 @@ class StoredStatements(Struct, dict=True):
             judge.add(self._with_revocation(examined, requirement, known))
 
     def _is_other(self, predicate_type: str, requirement: Attested) -> bool:
-        """Whether an attestation is of another type than is needed. This decides on the error alone."""
+        """Whether an attestation has another type than the requirement. It decides only which error is raised."""
         if not predicate_type or predicate_type == requirement.predicate_type:
             return False
         self._other_types[predicate_type] = None
@@ -146,8 +146,8 @@ class StoredStatements(Struct, dict=True):
         image, names = self.evaluation.image, ", ".join(item.name for item in self._formats)
         more = f"; it has attestations of: {_named(self._other_types)}" if self._other_types else ""
         if not self._in_index.unsigned and self._in_index.types:
-            more += f"; its index holds statements of BuildKit of: {_named(self._in_index.types)}"
-        unsigned = "; its index holds such a statement of BuildKit, and nobody signed the index"
+            more += f"; its index has statements of BuildKit of: {_named(self._in_index.types)}"
+        unsigned = "; its index has such a statement of BuildKit, but the index is not signed"
         return NoSignatures(
             f"{image}: {self.digest} has no attestation of {short_name(requirement.predicate_type)} (looked for: "
             f"{names} in {image.signatures.name}){more}{unsigned if self._in_index.unsigned else ''}",
@@ -163,7 +163,7 @@ def _named(types: Iterable[str]) -> str:
 
 
 def _unproven_type(item_format: Format, envelope: Envelope) -> str:
-    """The type that an attestation claims, although nobody trusted signed it; empty if it claims none."""
+    """The type that an attestation claims, without proof; empty if it claims none."""
     try:
         claim = item_format.claim(envelope)
     except ImagesigError:

@@ -1,4 +1,4 @@
-"""`VerifiedStatement`: what a trusted signer attests of an image."""
+"""`VerifiedStatement`: an accepted attestation of an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagesig.signature import StatementClaim, VerifiedSignature
 
 
 class VerifiedStatement(Struct, frozen=True, dict=True):
-    """A statement that the policy accepted for the image; `signature` is the one that proves it.
+    """A statement that the policy accepted for the image; `signature` proves it.
 
     `predicate` is JSON text, exactly as it was signed. If `index` is not empty, the statement itself is not signed:
     BuildKit stored it in the image index with this digest, and `signature` is one of that index.
@@ -27,7 +27,7 @@ class VerifiedStatement(Struct, frozen=True, dict=True):
 
     @property
     def index(self) -> str:
-        """The digest of the signed index that holds the statement; empty if the statement itself is signed."""
+        """The digest of the signed index that contains the statement; empty if the statement itself is signed."""
         return self.signature.index
 
     @property

@@ -13,7 +13,7 @@ from imagesig.deadlines import deadline
 from imagesig.images.open import ImageOpener, TransportLike
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import AuthorityLike, Condition, Policy
-from imagesig.policy.attesters import Question
+from imagesig.policy.attesters import AttestationQuery
 
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
@@ -38,9 +38,9 @@ def verify_attestation(
 ) -> VerificationResult:
     """Proof of what trusted signers attest of an image, in `statements` of the result; raises if there is none.
 
-    `policy` may be one public key: its attestation of the type is needed. Of a policy, the requirements with this
-    `predicate_type` must hold (with none given, all its requirements for attestations). If there are none, the
-    authorities of its requirements for signatures must attest the type. Signatures of the image are not looked at.
+    `policy` may be one public key: the key must attest the type. If it is a policy, its requirements with this
+    `predicate_type` must hold; without a type, all its requirements for attestations. If it has none, the authorities
+    of its requirements for signatures must attest the type. Signatures of the image are not read.
 
     `predicate_type` is a URI or a short name such as `slsaprovenance1`. `conditions` are of the predicate:
     `{"pointer": "/builder/id", "equals": "…"}`, see `Condition`. `cel` are expressions over `predicate`, `subject` and
@@ -50,15 +50,15 @@ def verify_attestation(
     Raises:
         NoSignatures: the image has no attestation of this type.
         NoSignatureAccepted: it has some, and they do not satisfy the policy; every reason is in `rejections`.
-        RefusedByPolicy: the policy rejects images with this name, or names nobody who may attest this type.
+        RefusedByPolicy: the policy rejects images with this name, or has no authority that may attest this type.
         MissingExtra: an expression is given, and the package for CEL is not installed.
         ImagesigError: as `verify` does.
     """
-    question = Question.of(predicate_type, conditions, cel, every)
+    query = AttestationQuery.of(predicate_type, conditions, cel, every)
     opened = ImageOpener(transport, timeout).open(image)
     trusted = policy if isinstance(policy, Policy) else Policy.any_of(policy)
     with deadline(opened.timeout):
-        rule = question.rule(trusted.select(opened.location)).opened(open_keys)
+        rule = query.rule(trusted.select(opened.location)).opened(open_keys)
     return verify_by_rule(
         opened, rule, platform=platform, allow_unverified=allow_unverified, now=now, witnesses=witnesses
     )

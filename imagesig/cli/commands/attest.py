@@ -12,12 +12,12 @@ from imagesig.api.attest.attesting_many import attest_many
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, images_or_builds_options
-from imagesig.cli.key_options import KeyOptions, signing_key_options
+from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.signed import write_attested
 from imagesig.cli.output.terminal import note
-from imagesig.cli.predicate_options import HEADING, Said, predicate_options
+from imagesig.cli.predicate_options import HEADING, StatementSource, statement_source_options
 from imagesig.cli.transport import open_images, transport_options
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command(
     "attest",
     cls=GroupedCommand,
-    short_help="Sign what is said about images.",
+    short_help="Sign statements about images.",
     headings={
         "Key": "--key --certificate-chain --expect --allow-open-permissions --passphrase-file",
         "Statement": HEADING,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     },
     example="imagesig attest --key release.key --type spdxjson --predicate sbom.json ghcr.io/acme/app:1.0",
 )
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
-@predicate_options
+@key_uri_option
+@statement_source_options
 @images_or_builds_options
 @click.option(
     "--format",
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 @transport_options
 def command(
     key_uri: str,
-    said: Said,
+    source: StatementSource,
     images: Images,
     formats: tuple[str, ...],
     recursive: bool,
@@ -71,7 +71,7 @@ def command(
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST]. Attesting the same again adds nothing.
     """
-    statement = said.read()
+    statement = source.read()
     options: AttestingJobOptions = {
         "predicate_type": statement["predicate_type"],
         "predicate": statement["predicate"],

@@ -24,11 +24,11 @@ type_option = click.option(
     type=Name(),
     default="",
     metavar="NAME|URI",
-    help="Only attestations that say they are of this type.",
+    help="Only attestations that claim this type.",
 )
 
 
-@click.group("download", short_help="Write what hangs on an image to stdout, unverified.")
+@click.group("download", short_help="Write attached artifacts to stdout, unverified.")
 def command() -> None:
     """Write the attestations, SBOMs or signatures of an image to stdout, as they are stored. Nothing is verified."""
 
@@ -36,19 +36,19 @@ def command() -> None:
 def _written(what: What, image: str, predicate_type: str, transport: Transport) -> None:
     (opened,) = open_images([image], transport)
     unread: list[Rejection] = []
-    seen: list[bytes] = []
+    written: list[bytes] = []
     with one_image():
         for found in each_download(opened, what, predicate_type):
             if isinstance(found, Rejection):
                 unread.append(found)
                 continue
             if not found.signed:
-                note(f"note: {found.digest} is a statement that nobody signed: {found.origin}")
+                note(f"note: {found.digest} is an unsigned statement: {found.origin}")
             if what is not What.SBOM:
                 file(found.line + b"\n")
-            elif found.content not in seen:  # a bundle and a classic attestation often hold the same one
-                file(b"\n" + found.content if seen else found.content)
-                seen.append(found.content)
+            elif found.content not in written:  # often a bundle and a classic attestation hold the same one
+                file(b"\n" + found.content if written else found.content)
+                written.append(found.content)
     for item in unread[:_SHOWN]:
         note(f"error: not written: {item}")
     if len(unread) > _SHOWN:

@@ -37,7 +37,7 @@ from imagesig.keys.uri import open_public_keys
     metavar="KEY",
     help="Remove the signatures that this public key (file or URI) verifies.",
 )
-@click.option("--all", "everything", is_flag=True, help="Remove all signatures, whoever made them.")
+@click.option("--all", "everything", is_flag=True, help="Remove the signatures of every signer.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--no-recursive", is_flag=True, help="Remove signatures of the index only, not of the images it lists.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, without removing it.")

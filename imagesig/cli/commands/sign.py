@@ -11,8 +11,8 @@ from imagesig.api.sign.signing import sign
 from imagesig.api.sign.signing_many import sign_many
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, images_or_builds_options
-from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import Name, parse_annotations
+from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
+from imagesig.cli.options import Name, no_recursive_option, parse_annotations
 from imagesig.cli.output.outcomes import Summary, fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar, image_progress
 from imagesig.cli.output.signed import write_signed
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     },
     example="imagesig sign --key release.key ghcr.io/acme/app:1.0",
 )
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
+@key_uri_option
 @images_or_builds_options
 @sign_format_options
 @click.option(
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--identity", type=Name(), default="", metavar="REPO[:TAG]", help="Name to sign instead of the image's own name."
 )
-@click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
+@no_recursive_option
 @click.option(
     "--replace",
     multiple=True,

@@ -22,7 +22,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 @click.command(
     "tree",
     cls=GroupedCommand,
-    short_help="Show what hangs on an image, unverified.",
+    short_help="Show attached artifacts, unverified.",
     headings={},
     example="imagesig tree ghcr.io/acme/app:1.0",
 )
@@ -30,9 +30,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 @output_option
 @transport_options
 def command(image: str, output: str, transport: Transport) -> None:
-    """Show an image's platforms, and the signatures, attestations, SBOMs and other artifacts that hang on each.
+    """Show an image's platforms, and the signatures, attestations, SBOMs and other artifacts attached to each.
 
-    Nothing is verified: kinds, types and dates are what the artifacts say. BuildKit's statements are unsigned.
+    Nothing is verified: kinds, types and dates are what the artifacts claim. BuildKit's statements are unsigned.
     """
     (opened,) = open_images([image], transport)
     found = tree(opened, allow_incomplete=True)
@@ -48,7 +48,7 @@ def _write_text(found: ImageTree) -> None:
     say(f"{found.pinned}  {_described(found.root)}")
     say(*_branches(found.root, ""))
     if not found.root.children:
-        say("  nothing hangs on it")
+        say("  nothing is attached to it")
     if found.failure:
         say("  some content could not be read: there may be more")
 

@@ -13,7 +13,7 @@ from imagesig.api.verify.verifying_many import verify_many
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, images_or_workloads_options
 from imagesig.cli.key_options import passphrase_option
-from imagesig.cli.options import Name, format_option, gathered, parse_annotations
+from imagesig.cli.options import Name, format_option, gathered, parse_annotations, platform_option
 from imagesig.cli.output.failure import note_rejections, note_unverified
 from imagesig.cli.output.outcomes import (
     FOR_CI_SYSTEMS,
@@ -30,7 +30,15 @@ from imagesig.cli.output.terminal import file, note, say
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import transport_options
-from imagesig.cli.trust import Trust, TrustServerOptions, trust_options, trust_server_options, uses_trust_server
+from imagesig.cli.trust import (
+    Trust,
+    TrustServerOptions,
+    threshold_option,
+    trust_options,
+    trust_server_options,
+    trusted_keys_option,
+    uses_trust_server,
+)
 from imagesig.cli.verifying_processes import workers_for
 from imagesig.images.open import Transport
 from imagesig.keys.uri import open_public_keys
@@ -61,16 +69,8 @@ _demand_options = gathered(
     "demands",
     Demands,
     {
-        "keys": click.option(
-            "--key", "keys", multiple=True, metavar="KEY", help="Trusted public key: a file or key URI; repeatable."
-        ),
-        "threshold": click.option(
-            "--threshold",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="Number of distinct keys or CAs needed.",
-        ),
+        "keys": trusted_keys_option,
+        "threshold": threshold_option,
         "annotations": click.option(
             "--annotation",
             "annotations",
@@ -117,9 +117,7 @@ _demand_options = gathered(
 @click.option(
     "--print-pinned", is_flag=True, help="Print the --workload file with digests, if all images are verified."
 )
-@click.option(
-    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this platform of a multi-platform image."
-)
+@platform_option
 @policy_options
 @passphrase_option
 @verify_output_option
@@ -195,7 +193,9 @@ def _write_text(result: VerificationResult) -> None:
         lines.append(f"  {word(result.platform)} is listed in the index that was signed")
     for signature in result.signatures:
         if not signature.authority:
-            note(f"  - {signature.origin}: nobody trusted vouches for its signer, {signature.public_key.fingerprint}")
+            note(
+                f"  - {signature.origin}: no trusted authority certified its signer, {signature.public_key.fingerprint}"
+            )
             continue
         lines.append(f"  verified  {signature.format:7} {signature.public_key.fingerprint}  {signature.authority}")
         if signature.chain:

@@ -13,7 +13,7 @@ from imagesig.api.verify.verifying_many import verify_many
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, images_or_workloads_options
 from imagesig.cli.key_options import passphrase_option
-from imagesig.cli.options import Name, choose_output, gathered
+from imagesig.cli.options import Name, choose_output, gathered, platform_option
 from imagesig.cli.output.failure import note_rejections, note_unverified
 from imagesig.cli.output.outcomes import Summary, report, writer_for
 from imagesig.cli.output.progress import Bar
@@ -22,14 +22,14 @@ from imagesig.cli.output.terminal import file, say
 from imagesig.cli.policy_options import policy_of_command, policy_options
 from imagesig.cli.settings import key_settings, witnesses_for
 from imagesig.cli.transport import transport_options
-from imagesig.cli.trust import Trust, trust_options
+from imagesig.cli.trust import Trust, threshold_option, trust_options, trusted_keys_option
 from imagesig.cli.verifying_processes import workers_for
 from imagesig.format_names import ATTESTATION_NAMES
 from imagesig.images.open import Transport
 from imagesig.in_toto.predicates import short_name
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy import Identity, Policy
-from imagesig.policy.attesters import Question
+from imagesig.policy.attesters import AttestationQuery
 from imagesig.policy.predicate import condition_in
 
 
@@ -56,24 +56,16 @@ class Asked(Struct, frozen=True):
     cel: tuple[str, ...]
     every: bool
 
-    def question(self) -> Question:
-        return Question.of(self.predicate_type, map(condition_in, self.conditions), self.cel, self.every)
+    def query(self) -> AttestationQuery:
+        return AttestationQuery.of(self.predicate_type, map(condition_in, self.conditions), self.cel, self.every)
 
 
 _attester_options = gathered(
     "attesters",
     Attesters,
     {
-        "keys": click.option(
-            "--key", "keys", multiple=True, metavar="KEY", help="Trusted public key: a file or key URI; repeatable."
-        ),
-        "threshold": click.option(
-            "--threshold",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            help="Number of distinct keys or CAs needed.",
-        ),
+        "keys": trusted_keys_option,
+        "threshold": threshold_option,
         "identity": click.option(
             "--identity",
             type=Name(),
@@ -143,9 +135,7 @@ _asked_options = gathered(
 @trust_options
 @_asked_options
 @images_or_workloads_options
-@click.option(
-    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this platform of a multi-platform image."
-)
+@platform_option
 @policy_options
 @passphrase_option
 @choose_output(
@@ -172,11 +162,11 @@ def command(
 ) -> None:
     """Verify that trusted signers attest something of images, such as their provenance, and print what is attested.
 
-    IMAGE is a reference or a local image, as of `imagesig verify`. Signatures of the image are not looked at.
+    IMAGE is a reference or a local image, as of `imagesig verify`. Signatures of the image are not read.
     """
-    question = asked.question()
+    query = asked.query()
     open_keys = partial(open_public_keys, settings=key_settings(passphrase_file, timeout=transport.timeout))
-    policy = question.policy(policy_of_command(policy_file, policy_from, lambda: attesters.policy(trust)))
+    policy = query.policy(policy_of_command(policy_file, policy_from, lambda: attesters.policy(trust)))
     if not policy.rules:
         # Opened first: an unusable key is one error of the command, not one for every image.
         policy = Policy(policy.default.opened(open_keys))

@@ -95,7 +95,7 @@ class RegistryLogin:
         return source.steps(_host(registry), repository) if isinstance(source, CredentialFiles) else ()
 
     def is_anonymous(self, registry: str, repository: str) -> bool:
-        """Whether the headers for a repository come from no credential: a token that anybody gets."""
+        """Whether the headers for a repository need no credential: they have a token for anonymous access."""
         host, source = _host(registry), self._credentials
         if isinstance(source, CredentialFiles):
             return source.for_repository(host, repository).is_empty

@@ -42,7 +42,8 @@ def refusal(what: str, operation: str, error: ClientError) -> KeyProviderError:
     response = error.response
     details = response.get("Error", {})
     code, message = str(details.get("Code", "")), str(details.get("Message", ""))
-    text = f"{what}: {code}: {quote(message)}"
+    # A code in digits is the status of an answer that is not of AWS; the message is then a page.
+    text = f"{what}: status {code}" if code.isdigit() else f"{what}: {code}: {quote(message)}"
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     name = "".join(part.capitalize() for part in operation.split("_"))
     asked = str(error.operation_name)

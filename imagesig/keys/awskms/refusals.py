@@ -55,10 +55,15 @@ _OTHER = Meaning(KeyProviderError, "AWS's documentation of this error code says 
 _CODES = {
     "InvalidGrantToken": Meaning(AccessDenied, "wait until the grant is active, or create the grant again"),
     "UnrecognizedClient": _CREDENTIALS,
+    "AuthFailure": _CREDENTIALS,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidToken": _CREDENTIALS,
+    "TokenRefreshRequired": _CREDENTIALS,
     "InvalidClientTokenId": _CREDENTIALS,
     "ExpiredToken": _CREDENTIALS,
     "OptInRequired": _REGION,
     "SubscriptionRequired": _REGION,
+    "PendingVerification": _REGION,
     "SignatureDoesNotMatch": _CLOCK,
     "InvalidSignature": _CLOCK,
     "IncompleteSignature": _CLOCK,
@@ -85,6 +90,10 @@ _CODES = {
     "UnknownOperation": Meaning(KeyProviderError, "the endpoint is not AWS KMS: check AWS_ENDPOINT_URL_KMS"),
     "Validation": Meaning(KeyProviderError, "please report this request, with the message"),
 }
+_BUSY = frozenset({"TooManyRequests", "SlowDown", "RequestLimitExceeded", "PriorRequestNotComplete"})
+"""Codes of AWS services, and of gateways before them, for too many requests. Others have Throttl in their name."""
+_FRONT = "a proxy or gateway answered in the place of AWS: check HTTPS_PROXY, NO_PROXY and AWS_ENDPOINT_URL_KMS"
+"""For an answer that is not in AWS's form: the SDK gives its status as the code."""
 _DENIED = ("AccessDenied", "KMSAccessDenied", "NotAuthorized")
 _LISTS = ("kms:ListKeys", "kms:ListAliases", "kms:CreateKey")
 """Actions on the account, not on a key."""
@@ -99,9 +108,13 @@ def meaning_of(code: str, status: int, message: str, action: str) -> Meaning:
         return Meaning(AccessDenied, f"the caller needs {action} {where}")
     if name == "KMSInvalidState":
         return _state_in(message)
+    if name.isdigit():
+        kind = KeyProviderUnavailable if status >= 500 or status in (408, 429) else AccessDenied
+        return Meaning(kind, _FRONT)
     found = _CODES.get(name)
     if found is None:
-        found = _AGAIN if status >= 500 or "Throttl" in name else _OTHER
+        is_busy = status >= 500 or status == 429 or "Throttl" in name or name in _BUSY
+        found = _AGAIN if is_busy else _OTHER
     return found
 
 

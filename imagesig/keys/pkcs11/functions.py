@@ -153,7 +153,7 @@ class Functions:
     # --- the replacements ----------------------------------------------------------------------------------------
 
     def _initialize(self, arguments: int | None) -> int:
-        """A module that refuses to be initialised without arguments is told that it may lock."""
+        """Initialises a module that refuses to be initialised without arguments: its arguments allow locking."""
         code: int = self._real["initialize"](arguments)
         if code == CODES["ARGUMENTS_BAD"] and arguments is None:
             with_locks = _InitializeArguments(flags=_OS_LOCKING_OK)

@@ -143,7 +143,7 @@ _REFUSES_TEMPLATE = (
 def generate_pair(session: Any, key_type: KeyType, label: str, identity: bytes) -> None:
     """Makes a key pair that may only sign.
 
-    A token that refuses to be told what the key may not do (tpm2-pkcs11) decides that itself.
+    A token that refuses our restrictions of the key (tpm2-pkcs11) gets none, and uses its defaults.
     """
     try:
         _generate(session, key_type, label, identity, forbidding=True)

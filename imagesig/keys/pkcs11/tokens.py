@@ -53,7 +53,7 @@ def _fits(token: Any, slot_id: int, wanted: Pkcs11Uri) -> bool:
 
 
 def needs_login(token: Any) -> bool:
-    """Whether the token says that private keys need a login. Some say no and hide the keys nevertheless."""
+    """Whether the token declares that private keys need a login. Some tokens declare no and still hide the keys."""
     import pkcs11
 
     return bool(token.flags & pkcs11.TokenFlag.LOGIN_REQUIRED)

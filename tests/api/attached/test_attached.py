@@ -315,7 +315,7 @@ def test_the_commands(image: imagesig.Image) -> None:
     assert "unsigned statement" in done.stdout
     lines = run_here("download", "attestation", name)
     assert len(lines.stdout.splitlines()) == 4
-    assert lines.stderr.count("nobody signed") == 2
+    assert lines.stderr.count("unsigned statement") == 2
     assert run_here("download", "attestation", "--type", "https://example.org/none", name).exit_code == 10
     assert '"bomFormat"' in run_here("download", "sbom", name).stdout
     assert len(run_here("download", "signature", name).stdout.splitlines()) == 2

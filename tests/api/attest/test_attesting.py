@@ -164,6 +164,15 @@ def test_an_attestation_is_no_signature_for_verify_inspect_and_remove(opened: Ca
     assert {item.subjects for item in seen.attestations} == {(seen.digest,)}
 
 
+@pytest.mark.parametrize("name", [item.name for item in ATTESTATION_READERS])
+def test_inspect_lists_attestations_of_every_format(opened: Callable[[], Image], keys: Any, name: str) -> None:
+    attest(opened(), keys[0], predicate_type=TYPE, predicate=PREDICATE, formats=[name])
+
+    seen = inspect(opened(), recursive=False)
+    assert [item.format for item in seen.attestations] == [name]
+    assert seen.signatures == ()
+
+
 def test_copy_carries_attestations(opened: Callable[[], Image], keys: Any, tmp_path: Path) -> None:
     attested(opened(), keys[0])
     copy(opened(), f"oci:{tmp_path / 'copied'}:1.0", all_platforms=True)
@@ -228,8 +237,8 @@ def test_replace_keeps_a_statement_about_other_images_too(image: Image, keys: An
         ({"predicate_type": TYPE, "predicate": b"[]"}, "JSON object"),
         ({"predicate_type": TYPE, "predicate": b'{"a":1,"a":2}'}, "occurs twice"),
         ({"predicate_type": TYPE, "predicate": b'{"a":"\xff"}'}, "UTF-8"),
-        ({"predicate_type": TYPE, "predicate": {"a": {1, 2}}}, "values that JSON has"),
-        ({"predicate_type": TYPE, "predicate": {"a": float("nan")}}, "values that JSON has"),
+        ({"predicate_type": TYPE, "predicate": {"a": {1, 2}}}, "JSON values are needed"),
+        ({"predicate_type": TYPE, "predicate": {"a": float("nan")}}, "JSON values are needed"),
         ({"predicate_type": "vuln", "predicate": {"invocation": {}, "scanner": {}}}, "'metadata'"),
         ({"predicate_type": "spdx", "predicate": b"SPDXVersion: SPDX-2.3"}, "JSON object"),
         ({"predicate_type": TYPE, "predicate": b"{}", "formats": ["notation"]}, "unknown"),

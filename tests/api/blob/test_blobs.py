@@ -508,7 +508,7 @@ def test_a_whole_statement_must_be_about_the_blob() -> None:
 
     again = attest_blob(CONTENT, signing, statement=statement)
     assert base64.b64decode(json.loads(again.bundle)["dsseEnvelope"]["payload"]) == statement
-    with pytest.raises(InvalidArgument, match="is about sha256:"):
+    with pytest.raises(InvalidArgument, match="its subjects are sha256:"):
         attest_blob(b"another", signing, statement=statement)
 
 

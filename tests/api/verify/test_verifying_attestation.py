@@ -192,7 +192,7 @@ def test_a_rule_that_names_no_attester_refuses(stage: Attested) -> None:
 
 def test_without_a_type_a_key_says_nothing(stage: Attested) -> None:
     attest(stage.image)
-    with pytest.raises(RefusedByPolicy, match="names nobody"):
+    with pytest.raises(RefusedByPolicy, match="no authority of it may attest"):
         ask(stage, type_="")
 
 

@@ -1,6 +1,7 @@
 # A repository that notary signed: the tag 1.0 in its releases and by alice.
 export NOTARY_ROOT_PASSPHRASE=passphrase1 NOTARY_TARGETS_PASSPHRASE=passphrase1
 export NOTARY_SNAPSHOT_PASSPHRASE=passphrase1 NOTARY_DELEGATION_PASSPHRASE=passphrase1
+export DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE=passphrase1 DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE=passphrase1
 notary="notary -d $PWD/trust -s https://notary.example --tlscacert notary-ca.crt"
 # The names of hosts are replaced in this text: the repository is the one that the page names.
 image=registry.example/acme/app

@@ -140,6 +140,14 @@ CODES: list[tuple[str, int, type[KeyProviderError], bool, str]] = [
     ("RequestAbortedException", 400, KeyProviderUnavailable, True, "again"),
     ("UnknownOperationException", 404, KeyProviderError, False, "endpoint"),
     ("ValidationException", 400, KeyProviderError, False, "report"),
+    ("AuthFailure", 401, AccessDenied, False, "credentials"),
+    ("InvalidAccessKeyId", 403, AccessDenied, False, "credentials"),
+    ("TokenRefreshRequired", 400, AccessDenied, False, "credentials"),
+    ("PendingVerification", 403, AccessDenied, False, "account"),
+    ("TooManyRequestsException", 400, KeyProviderUnavailable, True, "again"),
+    ("RequestLimitExceeded", 503, KeyProviderUnavailable, True, "again"),
+    ("SlowDown", 400, KeyProviderUnavailable, True, "again"),
+    ("SomethingBusy", 429, KeyProviderUnavailable, True, "again"),
     ("SomethingNew", 400, KeyProviderError, False, "AWS"),
 ]
 
@@ -156,6 +164,19 @@ def test_every_code_has_its_class_and_what_to_do(kms: ScriptedKms) -> None:
             if not right or SECRET in f"{error!r} {error.hint}":
                 wrong.append(f"{error!r} {error.hint}")
     assert not wrong
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(400, False), (403, False), (407, False), (429, True), (502, True)])
+@pytest.mark.parametrize("page", [b"<html>s3cret</html>", b"", b"{}"])
+def test_an_answer_that_is_not_of_aws_says_so(kms: ScriptedKms, status: int, retryable: bool, page: bytes) -> None:
+    with open_key("awskms:///alias/app") as key:
+        kms.faults[:] = [of("Sign", Answer(status, page, {"content-type": "text/html"}))]
+        with pytest.raises(KeyProviderError, match=str(status)) as found:
+            key.sign(b"message")
+    assert found.value.retryable is retryable
+    assert "proxy or gateway" in found.value.hint
+    assert "HTTPS_PROXY" in found.value.hint
+    assert "html" not in str(found.value)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from imagesig.api.blob.signing_blob import sign_blob
-from imagesig.cli.blobs import blob_argument, blob_of, write_file
+from imagesig.cli.blobs import blob_argument, blob_of, certificate_option, write_file
 from imagesig.cli.help import GroupedCommand
-from imagesig.cli.key_options import KeyOptions, signing_key_options
+from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
 from imagesig.cli.options import FilePath, output_option
 from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import note, say
@@ -25,7 +25,7 @@ from imagesig.cli.output.terminal import note, say
     },
     example="imagesig sign-blob --key release.key --bundle app.tar.bundle app.tar",
 )
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
+@key_uri_option
 @blob_argument
 @click.option(
     "--output-signature",
@@ -34,7 +34,7 @@ from imagesig.cli.output.terminal import note, say
     help="Write the base64 signature to this file, not stdout.",
 )
 @click.option("--bundle", type=FilePath(), metavar="FILE", help="Write a Sigstore bundle to this file.")
-@click.option("--certificate", is_flag=True, help="Put the key's certificate into the bundle.")
+@certificate_option
 @signing_key_options
 @output_option
 def command(

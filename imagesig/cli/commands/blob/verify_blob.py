@@ -17,7 +17,7 @@ from imagesig.cli.output.render import certificate_line, word, write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.policy_options import load_policy
 from imagesig.cli.settings import key_settings, witnesses_for
-from imagesig.cli.trust import Trust
+from imagesig.cli.trust import Trust, authorities_option, holders_option, trusted_keys_option
 from imagesig.keys.uri import open_public_keys
 from imagesig.policy.predicate import condition_in
 from imagesig.reading import read_bounded
@@ -35,22 +35,9 @@ from imagesig.signature import StatementClaim
     },
     example="imagesig verify-blob --key release.pub --bundle app.tar.bundle app.tar",
 )
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="Trusted public key: a file or key URI; repeatable.")
-@click.option(
-    "--ca",
-    "authorities",
-    multiple=True,
-    type=FilePath(),
-    metavar="FILE",
-    help="Trust signers certified by the CA in this PEM file; repeatable.",
-)
-@click.option(
-    "--certificate-identity",
-    "holders",
-    multiple=True,
-    metavar="DN_OR_NAME",
-    help="Accept only this certificate holder: 'C=US, O=Acme', e-mail, DNS name or URI; repeatable.",
-)
+@trusted_keys_option
+@authorities_option
+@holders_option
 @click.option("--policy", "policy_file", type=FilePath(), metavar="FILE", help="Policy file; its default rule applies.")
 @click.option("--signature", type=FilePath(), metavar="FILE", help="Signature in base64, or its raw bytes.")
 @click.option(

@@ -14,11 +14,12 @@ from msgspec import Struct
 
 from imagesig.api.outcome import attempt
 from imagesig.cli.key_options import passphrase_option, permissions_option
-from imagesig.cli.options import FilePath, Name, gathered
+from imagesig.cli.options import gathered
 from imagesig.cli.output.failure import fail, worst
 from imagesig.cli.output.render import write_json
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.settings import key_settings
+from imagesig.cli.trust import first_use_option, notary_ca_option, notary_server_option
 from imagesig.errors import InvalidArgument
 from imagesig.keys.uri import open_key
 from imagesig.trust import ContentTrust
@@ -88,16 +89,8 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     ),
     "passphrase_file": passphrase_option,
     "allow_open_permissions": permissions_option,
-    "notary_server": click.option(
-        "--notary-server",
-        type=Name(),
-        default="",
-        metavar="URL",
-        help="Trust server. Default: $DOCKER_CONTENT_TRUST_SERVER, or docker's own rule.",
-    ),
-    "notary_ca": click.option(
-        "--notary-ca", type=FilePath(), metavar="FILE", help="PEM file with the authorities of the trust server's TLS."
-    ),
+    "notary_server": notary_server_option,
+    "notary_ca": notary_ca_option,
     "pins": click.option(
         "--pin",
         "pins",
@@ -105,9 +98,7 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
         metavar="KEYID|FILE",
         help="Root of the present trust data, unless it is remembered or its key is here; repeatable.",
     ),
-    "trust_on_first_use": click.option(
-        "--trust-on-first-use", is_flag=True, help="Without --pin: trust and remember the first root that is seen."
-    ),
+    "trust_on_first_use": first_use_option,
 }
 trust_change_options = gathered("options", TrustChangeOptions, _OPTIONS)
 """The options of a command that changes trust data. They become its one argument `options: TrustChangeOptions`."""
@@ -119,8 +110,11 @@ signer_change_options = gathered(
 )
 """The same for a command whose `--key` is a public key, as docker has it."""
 TRUST_CHANGE_HEADINGS = {
-    "Keys": "--key --signing-key --targets-key --root-key --passphrase-file --allow-open-permissions",
+    "Keys": "--key --targets-key --root-key --passphrase-file --allow-open-permissions",
     "Trust server": "--notary-server --notary-ca --pin --trust-on-first-use",
+}
+SIGNER_CHANGE_HEADINGS = TRUST_CHANGE_HEADINGS | {
+    "Keys": TRUST_CHANGE_HEADINGS["Keys"].replace("--key ", "--signing-key ", 1)
 }
 
 

@@ -9,10 +9,12 @@ from importlib import import_module
 import click
 
 from imagesig.api.trust.inspecting import InspectedTrust, inspect_trust, natural
+from imagesig.cli.output.failure import fail, worst
 from imagesig.cli.output.render import word
 from imagesig.cli.output.terminal import document, note
 from imagesig.cli.trust import TrustServerOptions, inspected_server_options
 from imagesig.content_trust.lookup import ADMINISTRATOR
+from imagesig.errors import ImagesigError
 from imagesig.text import printable
 
 _LEAST, _BETWEEN = 10, 3
@@ -56,20 +58,32 @@ def command() -> None:
 def inspect(images: Sequence[str], pretty: bool, trust_server: TrustServerOptions) -> None:
     """Show the signed tags, signers and keys of repositories, in the output of `docker trust inspect`.
 
-    Without --pin nothing is verified: the output is what the server says.
+    Without --pin nothing is verified: the output is what the server says. A repository without trust data is an error,
+    and the JSON has the others.
     """
     trust = trust_server.authority() if trust_server.pins else None
-    servers = trust_server.servers()
-    found = [inspect_trust(image, trust, server=trust_server.notary_server, trust_servers=servers) for image in images]
-    if not pretty:
-        document(json.dumps([item.document() for item in found], indent=4, ensure_ascii=True) + "\n")
-    for number, item in enumerate(found):
+    servers, server = trust_server.servers(), trust_server.notary_server
+    shown: list[dict[str, object]] = []
+    statuses: list[int] = []
+    for number, image in enumerate(images, 1):
+        try:
+            found = inspect_trust(image, trust, server=server, trust_servers=servers)
+        except ImagesigError as error:
+            statuses.append(fail(error))
+            if pretty:  # as docker: what follows is not shown
+                break
+            continue
+        shown.append(found.document())
         if pretty:
-            lines = [*([""] * 2 if number else []), *_tables(item)]
+            lines = [*_tables(found), *([""] * 2 if number < len(images) else [])]
             document("".join(f"{_shown(line)}\n" for line in lines))
-        if not item.is_verified:
-            note(f"warning: {item.name}: nothing was verified; give the root key that you trust: --pin")
-        note(*(f"warning: {item.name}: {text}" for text in item.notes))
+        if not found.is_verified:
+            note(f"warning: {found.name}: nothing was verified; give the root key that you trust: --pin")
+        note(*(f"warning: {found.name}: {text}" for text in found.notes))
+    if not pretty:
+        document(json.dumps(shown, indent=4, ensure_ascii=True) + "\n")
+    if statuses:
+        raise click.exceptions.Exit(worst(statuses))
 
 
 def _tables(found: InspectedTrust) -> list[str]:

@@ -11,8 +11,8 @@ from imagesig.api.outcome import shown_name
 from imagesig.api.trust.migrating import migrate_trust
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.images_from import Images, repositories_options
-from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import FilePath
+from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
+from imagesig.cli.options import FilePath, no_recursive_option
 from imagesig.cli.output.migrated import MigrationSummary, write_migrated
 from imagesig.cli.output.outcomes import fleet_output_option, report, writer_for
 from imagesig.cli.output.progress import Bar
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     },
     example="imagesig trust migrate --pin root.pub --key hashivault://release registry.example/app",
 )
-@click.option("--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI.")
+@key_uri_option
 @repositories_options
 @trust_server_options
 @click.option(
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     "--accept-expired", is_flag=True, help="Use expired trust data, such as those of a server that has ended."
 )
 @sign_format_options
-@click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
+@no_recursive_option
 @click.option("--dry-run", is_flag=True, help="Show what would be signed, without signing or writing.")
 @signing_key_options
 @fleet_output_option
@@ -74,8 +74,8 @@ def migrate(
 ) -> None:
     """Sign every tag that the trust data of repositories name, in today's formats.
 
-    The digest is the one that the trust data name, whatever the registry's tag means now. Signers are kept as the
-    annotation imagesig.content-trust.signers. Running it again completes what failed and adds nothing else.
+    The digest is the one that the trust data name, not the one of the registry's tag. The annotation
+    imagesig.content-trust.signers names the signers. Running it again completes what failed and adds nothing else.
 
     The exit status is 0 if every signed tag is migrated, 10 if a repository has no trust data or a named tag is not in
     them, 11 if a digest is gone from the registry, and 12 if trust data have expired, lack a signer or cannot be

@@ -62,10 +62,11 @@ def sign(images: Sequence[str], options: TrustChangeOptions, output: str, transp
 @output_option
 def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions, output: str) -> None:
     """Remove a tag, or every tag of a repository, from all roles whose keys are here."""
-    for image in images:
-        if not yes and not parse_reference(image).tag:
-            ask(f"Revoke every tag of {parse_reference(image).repository}?")
-        if parse_reference(image).digest:
-            raise InvalidArgument("trust revoke: a tag is revoked, not a digest", hint="give REPO:TAG")
+    references = [parse_reference(image) for image in images]
+    if any(reference.digest for reference in references):
+        raise InvalidArgument("trust revoke: a tag is revoked, not a digest", hint="give REPO:TAG")
+    for reference in references:
+        if not yes and not reference.tag:
+            ask(f"Revoke every tag of {reference.repository}?")
     with options.opened() as (keys, shared):
         change_each("trust revoke", images, lambda image: revoke_trust(image, keys, **shared), output)

@@ -11,6 +11,7 @@ from imagesig import limits
 from imagesig.api.trust.changing import ChangedTrust
 from imagesig.api.trust.signers import add_signer, remove_signer
 from imagesig.cli.commands.trust.changes import (
+    SIGNER_CHANGE_HEADINGS,
     TRUST_CHANGE_HEADINGS,
     TrustChangeOptions,
     change_each,
@@ -28,7 +29,7 @@ from imagesig.naming import is_key_uri
 from imagesig.reading import is_file, read_bounded, usage_error
 
 
-@click.group("signer", short_help="Say who may sign tags of a repository.")
+@click.group("signer", short_help="Add and remove signers of a repository.")
 def signer() -> None:
     """The signers of repositories: their keys sign the roles targets/NAME and targets/releases."""
 
@@ -37,7 +38,7 @@ def signer() -> None:
     "add",
     cls=GroupedCommand,
     short_help="Add a signer to repositories.",
-    headings={"Signer": "--key", **TRUST_CHANGE_HEADINGS},
+    headings={"Signer": "--key", **SIGNER_CHANGE_HEADINGS},
     example="imagesig trust signer add --key alice.pub alice registry.example/app",
 )
 @click.option(

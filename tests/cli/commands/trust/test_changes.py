@@ -68,6 +68,8 @@ def test_a_repository_is_made_signed_and_revoked(stage: Stage) -> None:
     assert f"{stage.image}: {stage.digest}" in signed
     assert "targets/alice version 1, targets/releases version 1" in signed
     assert stage.digest in stage.run("verify", "--pin", root, "--signer", "alice", stage.image)
+    digest = run_here("trust", "revoke", *stage.own, f"{stage.gun}@{stage.digest}")
+    assert (digest.exit_code, digest.stderr) == (2, "trust revoke: a tag is revoked, not a digest"), "nothing is asked"
     asked = run_here("trust", "revoke", *stage.own, "--key", stage.folder / "alice.key", stage.gun)
     assert asked.exit_code != 0, "nobody said yes"
     stage.run("trust", "revoke", "--yes", "--key", stage.folder / "alice.key", stage.gun)

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 _Read = TypeVar("_Read")
 
 
-class _Held(Struct, frozen=True):
-    """A statement that the index holds about one of its images, not read yet. `origin` says where it is."""
+class _ListedStatement(Struct, frozen=True):
+    """A statement in the index about one of its images, not read yet. `origin` is its place."""
 
     statement: BuildKitStatement
     image: str
@@ -58,10 +58,10 @@ class _Held(Struct, frozen=True):
 
 
 class IndexStatements(Struct, dict=True):
-    """The statements that the index with this digest holds, and what its signatures prove.
+    """The statements in the index with this digest, and those that its signatures prove.
 
-    `unread` has what could not be read. `unsigned` says that there are statements of a type that is needed, in an index
-    that nobody signed.
+    `unread` has the errors of what could not be read. `unsigned` is true if there are statements of a needed type, and
+    the index is not signed.
     """
 
     evaluation: Evaluation
@@ -71,19 +71,19 @@ class IndexStatements(Struct, dict=True):
     _failures: int = 0
 
     def add_to(self, judge: StatementJudge) -> None:
-        """Adds to the judge of a requirement what the index proves for it."""
-        images, held = self._images, self._of_type(judge.requirement.predicate_type)
-        if (images and held) or self.unread.rejections:
+        """Adds the statements that the index proves to the judge of a requirement."""
+        images, listed = self._images, self._of_type(judge.requirement.predicate_type)
+        if (images and listed) or self.unread.rejections:
             signatures = self._signatures(judge)
             if signatures:
                 index = SignedIndex(self.manifest.digest, images, signatures)
-                self._judge(IndexJudge(judge.requirement, index, judge.now), held, judge)
+                self._judge(IndexJudge(judge.requirement, index, judge.now), listed, judge)
 
-    def _judge(self, of_index: IndexJudge, held: Sequence[_Held], judge: StatementJudge) -> None:
-        if len(held) > limits.ATTESTATIONS:
-            self.unread.limited = LimitExceeded(f"{len(held)} statements, at most {limits.ATTESTATIONS} are read")
+    def _judge(self, of_index: IndexJudge, listed: Sequence[_ListedStatement], judge: StatementJudge) -> None:
+        if len(listed) > limits.ATTESTATIONS:
+            self.unread.limited = LimitExceeded(f"{len(listed)} statements, at most {limits.ATTESTATIONS} are read")
         rejections = list(self.unread.rejections)
-        for item in sorted(held, key=lambda item: item.statement.blob.size)[: limits.ATTESTATIONS]:
+        for item in sorted(listed, key=lambda item: item.statement.blob.size)[: limits.ATTESTATIONS]:
             if self._is_over:
                 break
             claim = self._reading(item.origin, partial(self._claim, item), rejections)
@@ -122,11 +122,11 @@ class IndexStatements(Struct, dict=True):
         return tuple(item for item in images if item == self.manifest.child) if self.manifest.child else images
 
     @cached_property
-    def _held(self) -> tuple[_Held, ...]:
+    def _listed(self) -> tuple[_ListedStatement, ...]:
         """The statements about these images."""
-        return tuple(held for item in self._statement_manifests for held in self._in_manifest(item))
+        return tuple(listed for item in self._statement_manifests for listed in self._in_manifest(item))
 
-    def _in_manifest(self, item: BuildKitManifest) -> Iterator[_Held]:
+    def _in_manifest(self, item: BuildKitManifest) -> Iterator[_ListedStatement]:
         home, descriptor = self.evaluation.image.home, item.descriptor
         origin = f"{home.name}@{descriptor.digest}"
         if item.subject not in self._images:
@@ -144,30 +144,30 @@ class IndexStatements(Struct, dict=True):
             return tuple(statements_in(parse_manifest(content, descriptor.media_type, origin, needs_config=False)))
 
         for place, statement in enumerate(self._reading(origin, read) or ()):
-            yield _Held(statement, item.subject, f"{origin} statement {place}")
+            yield _ListedStatement(statement, item.subject, f"{origin} statement {place}")
 
     @property
     def types(self) -> tuple[str, ...]:
         """The types that the manifests give for these statements, for people. Nothing is proven of them."""
         return tuple(
-            dict.fromkeys(item.statement.predicate_type for item in self._held if item.statement.predicate_type)
+            dict.fromkeys(item.statement.predicate_type for item in self._listed if item.statement.predicate_type)
         )
 
-    def _of_type(self, predicate_type: str) -> tuple[_Held, ...]:
+    def _of_type(self, predicate_type: str) -> tuple[_ListedStatement, ...]:
         """The statements whose manifest gives this type, or none."""
-        return tuple(item for item in self._held if item.statement.predicate_type in (predicate_type, ""))
+        return tuple(item for item in self._listed if item.statement.predicate_type in (predicate_type, ""))
 
     @cached_property
     def _blobs(self) -> Reading:
         return Reading(self.evaluation.image.home)
 
-    def _claim(self, held: _Held) -> StatementClaim:
-        blob, said = held.statement.blob, held.statement.predicate_type
-        pay(Cost.STATEMENT_BYTES, blob, limits.ATTESTATION_BYTES, held.origin)
+    def _claim(self, listed: _ListedStatement) -> StatementClaim:
+        blob, named = listed.statement.blob, listed.statement.predicate_type
+        pay(Cost.STATEMENT_BYTES, blob, limits.ATTESTATION_BYTES, listed.origin)
         claim = parse_statement(self._blobs.read(blob, limits.ATTESTATION_BYTES)).claim
-        if said and claim.predicate_type != said:
+        if named and claim.predicate_type != named:
             raise FormatViolation(
-                f"its manifest gives the type {quote(said)}, and it has {quote(claim.predicate_type)}"
+                f"its manifest gives the type {quote(named)}, and it has {quote(claim.predicate_type)}"
             )
         return claim
 
@@ -202,7 +202,7 @@ class IndexStatements(Struct, dict=True):
                 continue
             for item in accepted:
                 signer = item.authority, item.public_key.spki
-                # Without an authority it is only logged that nobody certified the signer: that proves nothing.
+                # Without an authority, only a missing certification is logged: that proves nothing.
                 if item.authority and signer not in seen:
                     seen.add(signer)
                     found.setdefault(item.origin, {})[item.authority] = item
@@ -211,7 +211,7 @@ class IndexStatements(Struct, dict=True):
     def _reading(
         self, origin: str, read: Callable[[], _Read], rejections: list[Rejection] | None = None
     ) -> _Read | None:
-        """What `read` gives; None if that cannot be read, which is then noted."""
+        """The value of `read`; None, and an error in `unread`, if it cannot be read."""
         try:
             return read()
         except (MalformedError, SignatureRejected, NotFound) as error:

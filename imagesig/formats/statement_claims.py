@@ -1,4 +1,4 @@
-"""What both formats of attestations share: the statement to sign, and whether its signer has signed it already."""
+"""Statements in both formats of attestations: the bytes to sign, the claim, and the search for one signed before."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def statement_to_sign(claim: Claim, format_name: str) -> tuple[str, bytes]:
 
 
 def statement_claim(payload: bytes | memoryview) -> StatementClaim:
-    """The claim of an attestation. Raises as `parse_statement`, and `FormatViolation` for an image signature."""
+    """The claim of an attestation. Raises as `parse_statement` does, and `FormatViolation` for an image signature."""
     statement = parse_statement(payload)
     if statement.predicate_type == SIGN_PREDICATE:
         raise FormatViolation(f"predicate type {SIGN_PREDICATE}: a signature of an image, not an attestation")
     return statement.claim
 
 
-def said_before(
+def already_attested(
     format: Format, claim: Claim, signer: SignerInfo, stored: Iterable[StoredSignature], leaf: bytes
 ) -> AlreadySigned | None:
-    """The stored attestation by the same key, with the same certificate, that says the same of the same subjects."""
+    """The stored attestation with the same key, certificate, subjects, type and predicate; None if there is none."""
     for item in stored:
         try:
             envelope = format.parse(item)
@@ -70,7 +70,7 @@ def said_before(
 
 
 def is_same_statement(stored: Claim, new: Claim, envelope: Envelope) -> bool:
-    """Whether a stored attestation has the same subjects, type and predicate, whatever the names of its subjects.
+    """Whether a stored attestation has the same subjects, type and predicate. Names of subjects are not compared.
 
     A whole statement may have subjects that claims leave out, so it must be the same text.
     """
