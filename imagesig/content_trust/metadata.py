@@ -121,6 +121,8 @@ def parse_document(role: str, content: bytes) -> Document:
     kind = (TARGETS if role.startswith(TARGETS) else role).capitalize()
     if signed.get("_type") != kind:
         raise MalformedError(f"{what}: _type {quote(signed.get('_type'))}, {kind} is needed")
+    if (first := min(signed)) != "_type":  # sorts before every member that notary knows, so a blob is recognized by it
+        raise MalformedError(f"{what}: signed: the member {quote(first)} is none of trust data")
     listed = _items(document.get("signatures"), f"{what}: signatures", limits.TRUST_SIGNATURES)
     return Document(
         role,

@@ -15,10 +15,10 @@ from imagesig import limits
 from imagesig.concurrency import Once
 from imagesig.content_trust.backup import TrustBackup
 from imagesig.content_trust.memory import DockerTrust, FolderMemory, NoTrustMemory, TrustMemory, state_folder
-from imagesig.content_trust.question import Question, every_role
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import TrustServer, notice, server_url
 from imagesig.content_trust.update import File, TrustData, update
+from imagesig.content_trust.update_request import UpdateRequest, every_role
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
 from imagesig.images.registry.credentials import (
     Credential,
@@ -128,8 +128,8 @@ class TrustServers:
         key = (url, image.repository, trust, roles, periods, accepts_expired)
 
         def updated() -> TrustData | None:
-            question = self._question(trust, image, now)
-            asked = replace(question, wanted=wanted, accepts_expired=accepts_expired)
+            request = self._request(trust, image, now)
+            asked = replace(request, wanted=wanted, accepts_expired=accepts_expired)
             return self._updated(url, trust, image, asked)
 
         try:
@@ -147,7 +147,7 @@ class TrustServers:
 
     def present(self, trust: ContentTrust, image: Reference, now: datetime) -> TrustData | None:
         """The newest trust data for a writer: read from the server now, and accepted although files have expired."""
-        return self._updated(self.url(trust, image), trust, image, self._question(trust, image, now, renews=True))
+        return self._updated(self.url(trust, image), trust, image, self._request(trust, image, now, renews=True))
 
     def read_back(
         self, trust: ContentTrust, image: Reference, now: datetime, written: Mapping[str, bytes]
@@ -156,28 +156,28 @@ class TrustServers:
 
         They are remembered, and used by `view`. Raises as `view`.
         """
-        question = replace(self._question(trust, image, now), remembered=written)
-        view = self._updated(self.url(trust, image), trust, image, question)
+        request = replace(self._request(trust, image, now), remembered=written)
+        view = self._updated(self.url(trust, image), trust, image, request)
         assert view is not None  # a root was remembered
         self._views = Once(_VIEWS, _is_worth_another_attempt)
         return view
 
-    def _question(self, trust: ContentTrust, image: Reference, now: datetime, *, renews: bool = False) -> Question:
+    def _request(self, trust: ContentTrust, image: Reference, now: datetime, *, renews: bool = False) -> UpdateRequest:
         """What is asked about a repository: with the pins that are read, and with what is remembered."""
         remembered = self._memory.load(self.url(trust, image), image.repository)
         seen = self._docker.documents(image.repository) if self._docker is not None else {}
-        return Question(image.repository, read_pins(trust), now, remembered, seen, renews=renews)
+        return UpdateRequest(image.repository, read_pins(trust), now, remembered, seen, renews=renews)
 
-    def _updated(self, url: str, trust: ContentTrust, image: Reference, question: Question) -> TrustData | None:
+    def _updated(self, url: str, trust: ContentTrust, image: Reference, request: UpdateRequest) -> TrustData | None:
         if self._backup is not None:
-            return _from_backup(self._backup, question)
-        remembered = question.remembered
-        fetch = self._from_memory(url, question) if self._offline else self._from_server(url, trust, image)
-        view = _answered(question, fetch, url)
-        if view is None or self._offline or question.accepts_expired or question.renews:
+            return _from_backup(self._backup, request)
+        remembered = request.remembered
+        fetch = self._from_memory(url, request) if self._offline else self._from_server(url, trust, image)
+        view = _answered(request, fetch, url)
+        if view is None or self._offline or request.accepts_expired or request.renews:
             return view
         if any(remembered.get(role) != content for role, content in view.files.items()):
-            self._memory.store(url, question.repository, view.files)
+            self._memory.store(url, request.repository, view.files)
         return view
 
     def _from_server(self, url: str, trust: ContentTrust, image: Reference) -> Callable[[File], bytes | None]:
@@ -192,9 +192,9 @@ class TrustServers:
             raise InvalidArgument("content trust: trust data are read from a folder, so nothing can be published")
         return self._server(self.url(trust, image), trust, image)
 
-    def _from_memory(self, url: str, question: Question) -> Callable[[File], bytes | None]:
+    def _from_memory(self, url: str, request: UpdateRequest) -> Callable[[File], bytes | None]:
         def fetch(file: File) -> bytes | None:
-            if file == File.current(file.role) and (content := question.newest(file.role)) is not None:
+            if file == File.current(file.role) and (content := request.newest(file.role)) is not None:
                 return content
             raise Unreachable(
                 f"{url}: {file.name} is not remembered, and nothing is asked offline",
@@ -233,9 +233,9 @@ class TrustServers:
                 server.close()
 
 
-def _answered(question: Question, fetch: Callable[[File], bytes | None], source: str) -> TrustData | None:
-    """The answer to a question, with files from `fetch`."""
-    steps = update(question)
+def _answered(request: UpdateRequest, fetch: Callable[[File], bytes | None], source: str) -> TrustData | None:
+    """The answer to a request, with files from `fetch`."""
+    steps = update(request)
     try:
         need, left = next(steps), limits.TRUST_UPDATE_BYTES
         while True:
@@ -243,7 +243,7 @@ def _answered(question: Question, fetch: Callable[[File], bytes | None], source:
             left -= len(content or b"")
             if left < 0:
                 raise LimitExceeded(
-                    f"{source}: more than {limits.TRUST_UPDATE_BYTES} bytes of trust data for {question.repository}"
+                    f"{source}: more than {limits.TRUST_UPDATE_BYTES} bytes of trust data for {request.repository}"
                 )
             need = steps.send(content)
     except StopIteration as done:
@@ -251,18 +251,18 @@ def _answered(question: Question, fetch: Callable[[File], bytes | None], source:
         return view
 
 
-def _from_backup(backup: TrustBackup, question: Question) -> TrustData | None:
+def _from_backup(backup: TrustBackup, request: UpdateRequest) -> TrustData | None:
     """The trust data in a folder. A missing file of a signer is skipped; the tags of this signer are then not known."""
-    repository = question.repository
+    repository = request.repository
     lacking: list[str] = []
 
     def wanted(role: str) -> bool:
-        if question.wanted(role) and not backup.has(repository, role):
+        if request.wanted(role) and not backup.has(repository, role):
             lacking.append(role)
             return False
-        return question.wanted(role)
+        return request.wanted(role)
 
-    asked = replace(question, wanted=wanted)
+    asked = replace(request, wanted=wanted)
     view = _answered(asked, lambda file: backup.fetch(repository, file), str(backup.folder))
     if view is None:
         return None

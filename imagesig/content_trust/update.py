@@ -24,7 +24,6 @@ from imagesig.content_trust.metadata import (
     parse_targets,
 )
 from imagesig.content_trust.pin import check_root
-from imagesig.content_trust.question import FORGET, Question, rolled_back
 from imagesig.content_trust.role import (
     ROOT,
     SNAPSHOT,
@@ -34,6 +33,7 @@ from imagesig.content_trust.role import (
     RoleSigner,
     check_signatures,
 )
+from imagesig.content_trust.update_request import FORGET, UpdateRequest, rolled_back
 from imagesig.errors import (
     DigestMismatch,
     Expired,
@@ -100,23 +100,23 @@ _Targets = Generator[File, bytes | None, SignedTargets]
 _Bytes = Generator[File, bytes | None, bytes]
 
 
-def update(question: Question) -> Steps:
+def update(request: UpdateRequest) -> Steps:
     """The verified trust data; None if the server has none and none are remembered.
 
     Raises:
         SignatureRejected: they are not signed, expired, older than what is remembered, or another repository's.
         MalformedError: a file cannot be read, or is not the one that another file names.
     """
-    remembered = question.first(ROOT)
+    remembered = request.first(ROOT)
     if remembered is None:
         content = yield File.current(ROOT)
-        return None if content is None else (yield from _load(question, parse_root(content)))
+        return None if content is None else (yield from _load(request, parse_root(content)))
     known = parse_root(remembered)
     try:
-        return (yield from _load(question, known))
+        return (yield from _load(request, known))
     except (MalformedError, SignatureRejected) as failure:
         newest = yield from _newest_root(known, failure)
-        return (yield from _load(question, newest))
+        return (yield from _load(request, newest))
 
 
 def _newest_root(known: Root, failure: MalformedError | SignatureRejected) -> Generator[File, bytes | None, Root]:
@@ -162,28 +162,28 @@ def _next_root(old: Root, new: Root, version: int) -> Root:
     return new
 
 
-def _load(question: Question, root: Root) -> Generator[File, bytes | None, TrustData]:
-    check_root(root, question.repository, question.pins, question.now, accepts_expired=question.accepts_expired)
-    question.check_rollback(root.roles[ROOT], root.document)
-    question.check_expiry(root.document)
+def _load(request: UpdateRequest, root: Root) -> Generator[File, bytes | None, TrustData]:
+    check_root(root, request.repository, request.pins, request.now, accepts_expired=request.accepts_expired)
+    request.check_rollback(root.roles[ROOT], root.document)
+    request.check_expiry(root.document)
     content = yield File.current(TIMESTAMP)
     if content is None:
         raise NotTrusted("timestamp.json: the server does not have it, although there is a root")
     timestamp = parse_listing(TIMESTAMP, content, (SNAPSHOT,))
-    _check(question, root.roles[TIMESTAMP], timestamp.document)
-    content = yield from _listed(question, SNAPSHOT, timestamp.files[SNAPSHOT])
+    _check(request, root.roles[TIMESTAMP], timestamp.document)
+    content = yield from _listed(request, SNAPSHOT, timestamp.files[SNAPSHOT])
     snapshot = parse_listing(SNAPSHOT, content, (ROOT, TARGETS))
-    _check(question, root.roles[SNAPSHOT], snapshot.document)
+    _check(request, root.roles[SNAPSHOT], snapshot.document)
     _check_hash(root.document.content, ROOT, snapshot.files[ROOT])
-    targets = yield from _targets(question, root.roles[TARGETS], snapshot)
+    targets = yield from _targets(request, root.roles[TARGETS], snapshot)
     delegated: dict[str, SignedTargets] = {}
     skipped = list(targets.targets.skipped)
-    yield from _delegations(question, targets, snapshot, delegated, skipped)
+    yield from _delegations(request, targets, snapshot, delegated, skipped)
     return TrustData(root, timestamp, snapshot, targets, delegated, tuple(skipped))
 
 
 def _delegations(
-    question: Question,
+    request: UpdateRequest,
     parent: SignedTargets,
     snapshot: Listing,
     found: dict[str, SignedTargets],
@@ -191,9 +191,9 @@ def _delegations(
 ) -> Generator[File, bytes | None, None]:
     """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary."""
     for role in parent.targets.delegations:
-        if not question.wanted(role.name):
+        if not request.wanted(role.name):
             continue
-        known = question.known(role.narrowed(parent.role))
+        known = request.known(role.narrowed(parent.role))
         if role.name not in snapshot.files:
             if known is not None:
                 raise rolled_back(known, "none is listed now")
@@ -201,7 +201,7 @@ def _delegations(
         if len(found) >= limits.TRUST_DELEGATIONS:
             raise LimitExceeded(f"targets.json: more than {limits.TRUST_DELEGATIONS} delegated roles")
         try:
-            one = yield from _targets(question, role.narrowed(parent.role), snapshot)
+            one = yield from _targets(request, role.narrowed(parent.role), snapshot)
         except (Expired, SignatureInvalid, FormatViolation) as error:
             if known is not None and not isinstance(error, Expired):
                 raise rolled_back(known, f"the one that is listed now is refused: {error}") from error
@@ -209,20 +209,20 @@ def _delegations(
             continue
         found[role.name] = one
         skipped += one.targets.skipped
-        yield from _delegations(question, one, snapshot, found, skipped)
+        yield from _delegations(request, one, snapshot, found, skipped)
 
 
-def _targets(question: Question, role: Role, snapshot: Listing) -> _Targets:
-    content = yield from _listed(question, role.name, snapshot.files[role.name])
+def _targets(request: UpdateRequest, role: Role, snapshot: Listing) -> _Targets:
+    content = yield from _listed(request, role.name, snapshot.files[role.name])
     targets = parse_targets(role.name, content)
-    return SignedTargets(role, targets, _check(question, role, targets.document))
+    return SignedTargets(role, targets, _check(request, role, targets.document))
 
 
-def _listed(question: Question, role: str, listed: FileHash) -> _Bytes:
+def _listed(request: UpdateRequest, role: str, listed: FileHash) -> _Bytes:
     """The bytes of the file that another file names by its hash: remembered ones if they are the same."""
     if listed.length > most_bytes(role):
         raise LimitExceeded(f"{role}.json: {listed.length} bytes, at most {most_bytes(role)} are read")
-    for content in question.every(role):
+    for content in request.every(role):
         if FileHash.of(content) == listed:
             return content
     fetched = yield File(f"{role}.{listed.sha256.hex()}.json", role, listed.length)
@@ -237,9 +237,9 @@ def _check_hash(content: bytes, role: str, listed: FileHash) -> None:
         raise DigestMismatch(f"{role}.json: its length or hash is not the one that its other metadata name")
 
 
-def _check(question: Question, role: Role, document: Document) -> tuple[RoleSigner, ...]:
+def _check(request: UpdateRequest, role: Role, document: Document) -> tuple[RoleSigner, ...]:
     """The signers of a file that is signed, not older than what is remembered, and not expired."""
     signers = check_signatures(role, document)
-    question.check_rollback(role, document)
-    question.check_expiry(document)
+    request.check_rollback(role, document)
+    request.check_expiry(document)
     return signers

@@ -15,6 +15,7 @@ from imagesig.text import quote
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.images.open import TransportLike
     from imagesig.policy import AuthorityLike
     from imagesig.witnesses import Witnesses
@@ -29,6 +30,7 @@ def pull_verified(
     platform: str = "",
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
+    trust_servers: TrustServers | None = None,
     transport: TransportLike | None = None,
     timeout: float | None = None,
 ) -> Any:
@@ -46,7 +48,14 @@ def pull_verified(
     wanted = parse_reference(reference)
     policy = Policy.load_default() if policy is None else policy
     result = verify(
-        reference, policy, platform=platform, now=now, witnesses=witnesses, transport=transport, timeout=timeout
+        reference,
+        policy,
+        platform=platform,
+        now=now,
+        witnesses=witnesses,
+        trust_servers=trust_servers,
+        transport=transport,
+        timeout=timeout,
     )
     with engine_call(f"pulling {result.pinned}"):
         return _pull(client, wanted, result)

@@ -30,6 +30,7 @@ from imagesig.policy import Policy
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from imagesig.content_trust.servers import TrustServers
     from imagesig.images.open import TransportLike
     from imagesig.policy import AuthorityLike
     from imagesig.witnesses import Witnesses
@@ -48,6 +49,7 @@ class EngineVerifyOptions(TypedDict, total=False):
     platform: str
     now: datetime | None
     witnesses: Witnesses | None
+    trust_servers: TrustServers | None
     transport: TransportLike | None
     timeout: float | None
 
@@ -86,6 +88,7 @@ def verify(
     platform: str = "",
     now: datetime | None = None,
     witnesses: Witnesses | None = None,
+    trust_servers: TrustServers | None = None,
     transport: TransportLike | None = None,
     timeout: float | None = None,
 ) -> VerificationResult:
@@ -113,7 +116,9 @@ def verify(
         for candidate in found:
             opened = opener.open(str(candidate))
             try:
-                return verify_in_registry(opened, policy, platform=platform, now=now, witnesses=witnesses)
+                return verify_in_registry(
+                    opened, policy, platform=platform, now=now, witnesses=witnesses, trust_servers=trust_servers
+                )
             except (InvalidArgument, KeyProviderError, DeadlineExceeded):
                 raise
             except ImagesigError as error:

@@ -172,10 +172,11 @@ _GO_ESCAPES = str.maketrans(
 )
 
 
-def may_have_member(data: bytes, name: str) -> bool:
-    """Whether some reader may find this member, in any case, in the outermost object. For what is to be refused then.
+def may_have_object(data: bytes, name: str) -> bool:
+    """Whether some reader may find an object under this name, in any case, in the outermost one. For refusals only.
 
-    Go's reader takes names in any case, replaces bytes that are no UTF-8, and reads deeper documents than Python's.
+    Go's reader takes names in any case, replaces bytes that are no UTF-8, reads deeper documents than Python's, and
+    leaves an object as it is if the member occurs again as null.
     """
     try:
         found = json.loads(data.decode("utf-8", "replace"), parse_int=str, parse_float=str)
@@ -183,7 +184,9 @@ def may_have_member(data: bytes, name: str) -> bool:
         return True
     except ValueError:
         return False
-    return isinstance(found, dict) and any(member.lower() == name for member in found)
+    return isinstance(found, dict) and any(
+        member.lower() == name and isinstance(value, dict | None) for member, value in found.items()
+    )
 
 
 def go_json(value: Mapping[str, object]) -> bytes:

@@ -9,7 +9,8 @@ import base64
 import re
 
 from imagesig import limits
-from imagesig.encoding.json import may_have_member
+from imagesig.encoding.json import may_have_object
+from imagesig.encoding.shape import folded
 from imagesig.patterns import regex
 
 HEAD_BYTES = limits.BUNDLE_BYTES
@@ -21,6 +22,10 @@ _BEGINNINGS = {
 _JWS = regex(rb"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")
 _TRUST_DATA = regex(rb'"_type":"(?:root|targets|snapshot|timestamp)"', re.IGNORECASE)
 """The first member of trust data as they are signed, in canonical JSON, after members that are unknown."""
+_WITH_SIGNATURES = b'{"sign'
+"""A whole file of trust data, whose outermost members are `signed` and `signatures`: nobody signs it as it is."""
+_NAME = regex(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+:', re.DOTALL)
+_ESCAPE = regex(r"\\u([0-9A-Fa-f]{4})")
 
 
 def kind_of_message(head: bytes, size: int) -> str:
@@ -31,19 +36,21 @@ def kind_of_message(head: bytes, size: int) -> str:
     for beginning, kind in _BEGINNINGS.items():
         if head.startswith(beginning):
             return kind
-    if head.startswith(b'{"') and _TRUST_DATA.search(head):
+    if head.startswith(b'{"') and not head.startswith(_WITH_SIGNATURES) and _TRUST_DATA.search(head):
         return "a file of Docker Content Trust"
     if size > len(head):
         return ""
-    if (found := _JWS.fullmatch(head)) and _is_object(found[1]):
+    if (found := _JWS.fullmatch(head)) and "alg" in _names(_decoded(found[1])):
         return "the message of a Notary Project signature (JWS)"
-    return "the payload of an image signature" if may_have_member(head, "critical") else ""
+    return "the payload of an image signature" if may_have_object(head, "critical") else ""
 
 
-def _is_object(part: bytes) -> bool:
-    """Whether the text in base64url begins as a JSON object does."""
-    start = part[:64]
-    try:
-        return base64.urlsafe_b64decode(start + b"=" * (-len(start) % 4)).lstrip().startswith(b"{")
-    except ValueError:
-        return False
+def _names(document: bytes) -> set[str]:
+    """What may be the name of a member, at any depth, as Go compares names."""
+    names = _NAME.findall(document.decode("utf-8", "replace"))
+    return {folded(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)) for name in names}
+
+
+def _decoded(part: bytes) -> bytes:
+    """The bytes in base64url, without the last ones if the text is cut."""
+    return base64.urlsafe_b64decode(part[: len(part) // 4 * 4])

@@ -19,8 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from imagesig.content_trust.canonical import canonical_json
 from imagesig.content_trust.key import canonical_id, family_of, key_id, public_text
 from imagesig.content_trust.metadata import serialized
-from imagesig.content_trust.question import Question
 from imagesig.content_trust.update import TrustData, update
+from imagesig.content_trust.update_request import UpdateRequest
 from imagesig.crypto.public_key import PublicKey
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -222,9 +222,9 @@ def hashes_of(content: bytes) -> Json:
     return {"hashes": hashed, "length": len(content)}
 
 
-def fetched(files: Mapping[str, bytes], question: Question) -> TrustData | None:
+def fetched(files: Mapping[str, bytes], request: UpdateRequest) -> TrustData | None:
     """The answer of `update` with these files on the server."""
-    steps = update(question)
+    steps = update(request)
     try:
         need = next(steps)
         while True:

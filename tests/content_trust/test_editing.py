@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from imagesig.content_trust.editing import Edition
 from imagesig.content_trust.key import TrustKey
 from imagesig.content_trust.metadata import FileHash, serialized
-from imagesig.content_trust.question import Question
+from imagesig.content_trust.update_request import UpdateRequest
 from imagesig.errors import MalformedError
 from tests.content_trust.repository import NOW, Delegation, Key, TrustRepository, fetched, p256, tag
 
@@ -53,7 +53,7 @@ def test_present_files_are_written_again_with_only_what_notary_knows() -> None:
         signed["targets"]["v2"] = {**tag(), "custom": {"b": 1, "a": [None]}, "more": 2}  # type: ignore[index]
 
     made = TrustRepository(delegations={"targets/alice": Delegation([p256()], {}, paths=[])}, change={"targets": odd})
-    view = fetched(made.files(), Question(made.name, (), NOW))
+    view = fetched(made.files(), UpdateRequest(made.name, (), NOW))
     assert view is not None
     edition = Edition.of(view)
     edition.sign_again("targets")
@@ -68,7 +68,7 @@ def test_present_files_are_written_again_with_only_what_notary_knows() -> None:
 
 def test_versions_that_are_used_up_are_skipped() -> None:
     made = TrustRepository(delegations={"targets/alice": Delegation([p256()], {"1.0": tag()}, version=7)})
-    view = fetched(made.files(), Question(made.name, (), NOW))
+    view = fetched(made.files(), UpdateRequest(made.name, (), NOW))
     assert view is not None
     edition = Edition.of(view)
     edition.delegate("targets/bob", [seeded(1)])
@@ -81,7 +81,7 @@ def test_versions_that_are_used_up_are_skipped() -> None:
 @pytest.mark.parametrize("name", ["a\nb", "a\x00b", "\x1b[0m"], ids=["line", "nul", "escape"])
 def test_a_name_that_notary_cannot_write_is_refused(name: str) -> None:
     made = TrustRepository()
-    view = fetched(made.files(), Question(made.name, (), NOW))
+    view = fetched(made.files(), UpdateRequest(made.name, (), NOW))
     assert view is not None
     edition = Edition.of(view)
     edition.put("targets", name, MANIFEST)

@@ -13,7 +13,7 @@ from imagesig.content_trust.memory import (
     TrustMemory,
     state_folder,
 )
-from imagesig.content_trust.question import Question
+from imagesig.content_trust.update_request import UpdateRequest
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.images.registry.credentials import docker_folder
 from tests.content_trust.repository import GUN, NOW, TrustRepository, fetched
@@ -22,7 +22,7 @@ URL = "https://notary.example"
 
 
 def files(**versions: int) -> dict[str, bytes]:
-    view = fetched(TrustRepository(versions=versions).files(), Question(GUN, (), NOW))
+    view = fetched(TrustRepository(versions=versions).files(), UpdateRequest(GUN, (), NOW))
     assert view is not None
     return view.files
 

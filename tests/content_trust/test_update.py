@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from imagesig.content_trust.lookup import released, releases, signers_of
-from imagesig.content_trust.question import Question
 from imagesig.content_trust.update import TrustData
+from imagesig.content_trust.update_request import UpdateRequest
 from imagesig.errors import (
     DigestMismatch,
     Expired,
@@ -42,8 +42,10 @@ ROOT = certified()
 OTHER = "sha256:" + "cd" * 32
 
 
-def asked(repository: TrustRepository, *pins: RootPin, remembered: TrustData | None = None, **more: Any) -> Question:
-    return Question(repository.name, pins, more.get("now", NOW), remembered.files if remembered else {})
+def asked(
+    repository: TrustRepository, *pins: RootPin, remembered: TrustData | None = None, **more: Any
+) -> UpdateRequest:
+    return UpdateRequest(repository.name, pins, more.get("now", NOW), remembered.files if remembered else {})
 
 
 def seen(repository: TrustRepository, *pins: RootPin, remembered: TrustData | None = None, **more: Any) -> TrustData:
@@ -571,7 +573,7 @@ def test_only_wanted_roles_are_fetched() -> None:
             asked_for.append(name.split(".")[0])
             return super().get(name, default)
 
-    fetched(Watched(made.files()), Question(GUN, (), NOW, wanted=lambda name: name == "targets/a"))
+    fetched(Watched(made.files()), UpdateRequest(GUN, (), NOW, wanted=lambda name: name == "targets/a"))
 
     assert asked_for == ["root", "timestamp", "snapshot", "targets", "targets/a"]
 

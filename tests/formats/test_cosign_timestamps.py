@@ -140,7 +140,10 @@ def test_without_a_timestamp_the_policy_decides(made: Format) -> None:
 
 
 @pytest.mark.parametrize("made", [Cosign(certificates=True), CosignAttestation(certificates=True)], ids=["sig", "att"])
-@pytest.mark.parametrize("text", ["{", "[]", '{"SignedRFC3161Timestamp": 1}', '{"a": 1, "a": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"SignedRFC3161Timestamp": 1}', '{"a": 1, "a": 1}', '{"SIGNEDRFC3161TIMESTAMP": "AAAA"}'],
+)
 def test_an_annotation_that_is_no_timestamp_is_a_reason(made: Format, text: str) -> None:
     item, _ = stored(made)
     (part,) = item.parts

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 import imagesig
+from imagesig import ContentTrust, NoSignatures, TrustServers
+from imagesig.content_trust import Forgetful
 from imagesig.content_trust.key import canonical_id
 from imagesig.crypto.public_key import PublicKey
-from imagesig.docker import from_env
+from imagesig.docker import ImageVerdict, from_env, pull_verified
 from tests.commands import run_here
 from tests.docker.test_engines import context
 from tests.interop.notary_client import PASSPHRASE
@@ -124,6 +126,35 @@ def test_an_image_of_the_containerd_store_is_signed_where_docker_fails(
     puller.run("rmi", "-f", f"{name}:1", check=False)
     assert f"@{digest}" in puller.run("pull", f"{name}:1").stdout
     assert _signers(puller.run("trust", "inspect", f"{name}:1").stdout) == [["alice"]]
+
+
+def test_trust_data_verify_images_of_the_engine(
+    engine: DockerEngine, docker: DockerEngine, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy trusts the server's releases: `REPO@DIGEST` counts if a released tag names it."""
+    docker.run("build", "-q", "-t", f"{name}:1", context(tmp_path))
+    docker.run("push", "-q", f"{name}:1")
+    signed = json.loads(run_here("trust", "sign", f"{name}:1", "--output", "json").stdout)["images"][0]
+    monkeypatch.setenv("DOCKER_HOST", docker.address)
+    trust = ContentTrust(engine.extra["DOCKER_CONTENT_TRUST_SERVER"], signed["root"][0])
+    client = from_env()
+
+    def verdict() -> ImageVerdict:
+        found: ImageVerdict = client.images.get(f"{name}:1").verify_signature(trust, trust_servers=memoryless())
+        return found
+
+    assert verdict().result.digest == signed["digest"]  # type: ignore[union-attr]
+    docker.run("rmi", "-f", f"{name}:1")
+    assert f"{name}:1" in pull_verified(client, f"{name}:1", trust, trust_servers=memoryless()).attrs["RepoTags"]
+    assert run_here("trust", "revoke", f"{name}:1").exit_code == 0
+    assert isinstance(verdict().error, NoSignatures)
+    with pytest.raises(NoSignatures):
+        pull_verified(client, f"{name}:1", trust, trust_servers=memoryless())
+    client.close()
+
+
+def memoryless() -> TrustServers:
+    return TrustServers(memory=Forgetful())
 
 
 def _signers(shown: str) -> list[Any]:

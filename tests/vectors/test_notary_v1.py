@@ -21,9 +21,9 @@ from imagesig.content_trust.metadata import (
 )
 from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.private_folder import PrivateKeyFolder
-from imagesig.content_trust.question import Question
 from imagesig.content_trust.role import check_expiry, check_signatures
 from imagesig.content_trust.update import update
+from imagesig.content_trust.update_request import UpdateRequest
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import DigestMismatch, Expired, ImagesigError
 from imagesig.keys.secrets import fixed
@@ -79,19 +79,19 @@ def test_repositories_of_connaisseur() -> None:
         if not pem:
             assert "trust root key" in case["err"]
             continue
-        question = Question(gun, (PublicKey.from_pem(pem),), AT)
+        request = UpdateRequest(gun, (PublicKey.from_pem(pem),), AT)
         if case["err"]:
-            assert fetched(files, question) is None, case
+            assert fetched(files, request) is None, case
             continue
         root = parse_root(files["root.json"])
-        check_root(root, gun, question.pins, AT)
+        check_root(root, gun, request.pins, AT)
         for role in ("root", "targets", "snapshot", "timestamp"):
             document = parse_document(role, files[f"{role}.json"])
             assert check_signatures(root.roles[role], document), case
             check_expiry(document, AT)
         assert parse_targets("targets", files["targets.json"]).tags[tag].digest == case["digest"], case
         with pytest.raises(DigestMismatch, match=r"root\.json"):
-            fetched(files, question)
+            fetched(files, request)
         with pytest.raises(ImagesigError):
             check_root(root, gun, (), AT)
     report("notary-v1 repositories", len(cases))
@@ -99,10 +99,10 @@ def test_repositories_of_connaisseur() -> None:
 
 def test_an_expired_repository_of_connaisseur_is_refused() -> None:
     folder = vectors("notary-v1") / "trust_data"
-    question = Question("docker.io/phbelitz/sample-image", (), AT)
+    request = UpdateRequest("docker.io/phbelitz/sample-image", (), AT)
 
     with pytest.raises(Expired):
-        fetched(originals(folder / "sample-image"), question)
+        fetched(originals(folder / "sample-image"), request)
     report("notary-v1 repositories", 1)
 
 
@@ -138,7 +138,7 @@ def test_caches_of_old_clients() -> None:
         metadata = folder / version / "tuf" / gun / "metadata"
         files = sorted(metadata.rglob("*.json"))
         remembered = {path.relative_to(metadata).as_posix()[:-5]: path.read_bytes() for path in files}
-        steps = update(Question(gun, (), BEFORE, remembered))
+        steps = update(UpdateRequest(gun, (), BEFORE, remembered))
         assert next(steps).name == "timestamp.json"
         with pytest.raises(StopIteration) as done:
             steps.send(remembered["timestamp"])

@@ -108,6 +108,7 @@ class RegistryRepository(Repository):
             yield Diagnosis(
                 "credentials", State.OK if step.answered else State.NOTE, f"{step.file}{key}: {step.result}"
             )
+        yield from _named_files()
         if os.environ.get("DOCKER_AUTH_CONFIG"):
             hint = "write its content to a file, and name it in REGISTRY_AUTH_FILE"
             yield Diagnosis("credentials", State.NOTE, "DOCKER_AUTH_CONFIG is set, and is not read", hint)
@@ -171,6 +172,19 @@ class RegistryRepository(Repository):
         else:
             detail = f"{seen.permission.value}{': ' if seen.answer else ''}{seen.answer}"
             yield Diagnosis(area, State.NOTE, detail, hint)
+
+
+def _named_files() -> Iterator[Diagnosis]:
+    """The variables for credential files that name nothing. Other files are read then, so that this is no failure."""
+    named = os.environ.get("REGISTRY_AUTH_FILE", "")
+    if named and not os.path.lexists(named):
+        detail = f"REGISTRY_AUTH_FILE names {quote(named)}, and there is no such file"
+        yield Diagnosis("credentials", State.NOTE, detail, "correct or unset REGISTRY_AUTH_FILE")
+    folder = os.environ.get("DOCKER_CONFIG", "")
+    if folder and not os.path.isdir(folder):  # noqa: PTH112 - False for what is no path at all
+        what = "a folder with config.json is needed" if os.path.lexists(folder) else "and there is no such folder"
+        detail = f"DOCKER_CONFIG names {quote(folder)}, {what}"
+        yield Diagnosis("credentials", State.NOTE, detail, "correct or unset DOCKER_CONFIG")
 
 
 def _actions(scopes: tuple[str, ...]) -> set[str]:

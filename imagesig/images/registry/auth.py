@@ -65,9 +65,7 @@ class TokenRequest(Struct, frozen=True):
 
 
 class RegistryLogin:
-    """The Authorization headers of one client: one for each registry, or for each repository and scope if the registry
-    uses tokens. Thread-safe.
-    """
+    """The Authorization headers of one client: for each registry, or repository and scope with tokens. Thread-safe."""
 
     def __init__(self, http: HttpClient, credentials: CredentialSource, *, plain_http: bool = False) -> None:
         """`plain_http`: the user allows HTTP without TLS beyond this machine."""
@@ -77,6 +75,7 @@ class RegistryLogin:
         self._headers: dict[tuple[str, str, str], _Cached] = {}
         self._wants_basic: set[str] = set()
         self._asked: dict[str, TokenRequest] = {}
+        self.greetings: dict[str, str] = {}  # registries' challenges for the version of their API, once asked for
         self._last_credentials: dict[str, Credential] = {}
         self._lock = threading.Lock()
         # Several locks, so that logins to different repositories rarely wait for each other.

@@ -89,7 +89,6 @@ class RegistrySession:
         self._place = place
         self.path = reference.path
         self.name = reference.repository
-        self._greeted: str | None = None
         self._is_public = False
 
     @property
@@ -270,14 +269,14 @@ class RegistrySession:
 
     def _greeting(self) -> str:
         """The challenge for the version of the API, which other clients ask for first; empty if there is none."""
-        if self._greeted is None:
-            self._greeted = ""
+        known = self._login.greetings
+        if self.registry not in known:
             spend(Cost.REQUESTS, 1, self.name)
             with suppress(TransportError):
                 answer = self.contact().greet()
-                if answer.status == 401 and self._is_ours(answer.url):
-                    self._greeted = answer.headers.get("www-authenticate", "")
-        return self._greeted
+                is_challenge = answer.status == 401 and self._is_ours(answer.url)
+                known[self.registry] = answer.headers.get("www-authenticate", "") if is_challenge else ""
+        return known.get(self.registry, "")
 
     def _send(
         self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None, attempts: int

@@ -313,6 +313,12 @@ def vault_without_file(rig: Rig) -> list[str]:
     return ["hashivault://release"]
 
 
+def vault_without_tls(rig: Rig) -> list[str]:
+    server = vault(rig)
+    rig.env(VAULT_ADDR=server.address.replace("http://", "https://"))
+    return ["hashivault://release"]
+
+
 def kms_of_old(rig: Rig) -> list[str]:
     server = rig.stack.enter_context(ScriptedKms({"release": private_key()}))
     server.faults.append(answers("GET", "/", 404, date=format_datetime(OLD, usegmt=True)))
@@ -385,6 +391,18 @@ ROWS = {
     "B10 a variable that is not read": Row(
         set_and_image(DOCKER_AUTH_CONFIG="{}"), "credentials", ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE"), "note"
     ),
+    "B10 a credential file that is not there": Row(
+        set_and_image(REGISTRY_AUTH_FILE="/no/auth.json"),
+        "credentials",
+        ("'/no/auth.json'", "REGISTRY_AUTH_FILE"),
+        "note",
+    ),
+    "B10 a folder of docker that is not there": Row(
+        set_and_image(DOCKER_CONFIG="~/.docker"), "credentials", ("'~/.docker'", "unset DOCKER_CONFIG"), "note"
+    ),
+    "B10 a file in place of docker's folder": Row(
+        set_and_image(DOCKER_CONFIG="/etc/hosts"), "credentials", ("a folder with config.json", "DOCKER_CONFIG"), "note"
+    ),
     "B3 referrers are refused": Row(faulty(answers("GET", "/referrers/", 403)), "referrers", ("status 403", "log in")),
     "B3 referrers fail": Row(faulty(answers("GET", "/referrers/", 503)), "referrers", ("status 503",)),
     "B3 no such endpoint": Row(faulty(answers("GET", "/referrers/", 406)), "referrers", ("status 406",), "note"),
@@ -451,6 +469,16 @@ ROWS = {
         "Vault proxy",
         ("HTTP_PROXY", "set HTTPS_PROXY"),
         "note",
+    ),
+    "E a proxy of Vault's own": Row(
+        lambda rig: vault_of(rig, VAULT_ADDR="https://vault.example:8200", VAULT_PROXY_ADDR="http://127.0.0.1:1"),
+        "Vault proxy",
+        ("http://127.0.0.1:1", "VAULT_PROXY_ADDR is set", "unset VAULT_PROXY_ADDR"),
+        "ok",
+    ),
+    "E1 https to a port without TLS": Row(vault_without_tls, "Vault TLS", ("http:// in the address of Vault",)),
+    "E an address of Vault's pages": Row(
+        lambda rig: vault_of(rig, VAULT_ADDR="https://vault.example:8200/ui/"), "key", ("VAULT_ADDR", "HOST:8200")
     ),
     "F2 no region": Row(kms_of, "key store", ("set AWS_REGION",)),
     "F2 a secret key with a line break": Row(

@@ -11,7 +11,7 @@ import pytest
 
 from imagesig import copy, inspect, sign, verify
 from imagesig.errors import ImageNotFound, Unauthorized, UnexpectedResponse, Unreachable
-from imagesig.images.registry.connect import registry
+from imagesig.images.registry.connect import registry, registry_client
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.makers import signing_key
 
@@ -112,11 +112,20 @@ def test_a_repository_without_credentials_is_not_asked_twice(server: InMemoryReg
 
 
 def test_the_version_of_the_api_is_asked_for_once(server: InMemoryRegistry) -> None:
-    image = registry(f"{server.host}/no:1", credentials=LOGIN)
-    for _ in range(2):
-        with pytest.raises(ImageNotFound):
-            inspect(image)
+    with registry_client(credentials=LOGIN) as client:
+        for name in ("no:1", "no:1", "neither:1"):
+            with pytest.raises(ImageNotFound):
+                inspect(registry(f"{server.host}/{name}", client=client))
     assert greetings(server) == 1
+
+
+def test_a_registry_that_did_not_answer_is_asked_for_its_version_again(server: InMemoryRegistry) -> None:
+    server.faults.append(lambda request: Answer(503) if request.path == "/v2/" else None)
+    with registry_client(credentials=LOGIN) as client:
+        for _ in range(2):
+            with pytest.raises(ImageNotFound):
+                inspect(registry(f"{server.host}/no:1", client=client))
+    assert greetings(server) == 2
 
 
 def test_a_login_that_a_greeting_cannot_name_leaves_the_answer(server: InMemoryRegistry) -> None:

@@ -1,4 +1,4 @@
-"""What a client asks of a repository's trust data, and what it remembers: present files must not be older."""
+"""A request for the verified trust data of a repository, with the remembered files: present ones must not be older."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ def every_role(_name: str) -> bool:
     return True
 
 
-class Question(Struct, frozen=True):
-    """What is asked: the repository (its full name without tag), the pins, the time, and what is remembered by role.
+class UpdateRequest(Struct, frozen=True):
+    """The repository (its full name without tag), the pins, the time, and the remembered files by role.
 
-    `seen` has the files that docker remembers, perhaps of another server. Its root is where the update starts if none
-    is remembered. Otherwise its files say how old present ones may be, as far as the present keys signed them.
-    Without pins, a root is trusted that certificates for the repository signed. `wanted` says which delegated roles to
-    read. `renews` accepts files that have expired, except the timestamp, for an owner who signs them again: the
-    timestamp proves that they are the present ones.
-    With `accepts_expired`, every file that has expired is used like others: of a server that has ended.
+    `seen` has the files that docker remembers, perhaps of another server. If none is remembered, the update starts from
+    its root. Otherwise present files must not be older than these files, as far as the present keys signed them.
+    Without pins, every root is trusted whose certificates are for the repository. `wanted` selects delegated roles to
+    read. `renews` accepts expired files, except the timestamp, for an owner who signs them again: the timestamp proves
+    that they are the newest ones. `accepts_expired` accepts every expired file, as for a server that has ended.
     """
 
     repository: str
