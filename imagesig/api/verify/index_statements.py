@@ -188,7 +188,7 @@ class IndexStatements(Struct, dict=True):
             try:
                 accepted = evidence.signatures(requirement).accepted
             except NoSignatures:
-                self.unsigned = True
+                self.unsigned = bool(self._of_type(judge.requirement.predicate_type))
                 return ()
             except NoSignatureAccepted as error:
                 for rejection in error.rejections if requirement is signed[-1] and not found else ():

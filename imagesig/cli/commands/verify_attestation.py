@@ -213,5 +213,5 @@ def _write_text(result: VerificationResult) -> None:
         if signature.chain:
             lines.append(f"    signer     {certificate_line(signature.chain[0])}")
         lines += [f"    {check.name:10} {check.detail}" for check in signature.checks if check.passed]
-    note_rejections(result)
+    note_rejections(result, "attestation")
     say(*lines, flush=False)

@@ -62,12 +62,12 @@ def note_unverified(result: VerificationResult) -> None:
     note(*(f"warning: {result.image}: {warning}" for warning in result.warnings))
 
 
-def note_rejections(result: VerificationResult) -> None:
-    """Writes to stderr the first few rejected signatures of a verified image. There may be a thousand."""
+def note_rejections(result: VerificationResult, what: str = "signature") -> None:
+    """Writes to stderr the first few rejected signatures of a verified image, or attestations. There may be many."""
     count = len(result.rejections)
     if not count:
         return
-    note(f"{result.image}: {count} other signature{'' if count == 1 else 's'} rejected:")
+    note(f"{result.image}: {count} other {what}{'' if count == 1 else 's'} rejected:")
     note(*(f"  - {rejection}" for rejection in result.rejections[:_SHOWN]))
     if count > _SHOWN:
         note(f"  - and {count - _SHOWN} more; --output json has them all")

@@ -19,6 +19,7 @@ from imagesig.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Index, Ma
 from imagesig.policy import Attested, Identity, Policy, Rule, Signed
 from imagesig.policy.enforcement import AUDIT
 from imagesig.testing import Answer, InMemoryRegistry, Request
+from imagesig.testing.hostile.registries.stage import NAME
 from imagesig.trust import TrustedKey
 from tests.attacks.hostile_listings import image_at
 from tests.attestations import TYPE, attest, statement
@@ -294,6 +295,22 @@ def test_a_registry_that_fails_is_not_asked_for_everything(build: Build) -> None
     with pytest.raises(imagesig.TransportError):
         ask(image)
     assert len({item.path for item in build.server.requests if item.path[-71:] in blobs}) == limits.UNREAD_BLOBS
+
+
+def test_an_index_that_cannot_be_read_proves_nothing(build: Build) -> None:
+    build.children = build.children[:1]
+    build.state(build.first)
+    build.push()
+    document = json.loads(build.server.manifest(NAME, "1.0")[0])
+    document["manifests"].append({"digest": "x"})
+    build.image.home.put_manifest(json.dumps(document).encode(), OCI_INDEX, "1.0")
+    with pytest.raises(NoSignatures) as caught:
+        ask(build.image)
+    assert "BuildKit" not in str(caught.value)
+    sign(build.image, signing_key())
+    verify(build.image, KEY)
+    with pytest.raises(NoSignatureAccepted, match="manifest 2"):
+        ask(build.image)
 
 
 def test_statements_in_an_index_are_limited(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,12 @@ def test_the_proven_predicate_is_printed_as_it_was_signed(place: Path) -> None:
     assert done.stdout == (place / "p.json").read_text() + "\n"
 
 
+def test_other_attestations_are_named_as_such() -> None:
+    run_here("attest", "--key", "b.key", "--type", TYPE, "--predicate", "p.json", IMAGE)
+    done = run_here(*ASK, "--type", TYPE, IMAGE)
+    assert (done.exit_code, "2 other attestations rejected" in done.stderr) == (0, True)
+
+
 def test_what_both_forms_say_is_printed_once(place: Path) -> None:
     """`attest` writes both by default."""
     run_here("attest", "--key", "a.key", "--type", TYPE, "--statement-version", "v0.1", "--predicate", "p.json", IMAGE)
