@@ -15,17 +15,15 @@ if TYPE_CHECKING:
 def client_context(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
     """A context for a client that trusts these certificates; without any, those of the system.
 
-    As in Go's clients, each certificate of a file is an anchor, also one of an intermediate authority, and in every
-    version of Python an authority needs no more than what RFC 5280 wants of every reader: 3.13 and later refuse
+    As in Go's clients, each of these certificates is an anchor, also one of an intermediate authority, and an authority
+    needs no more than what RFC 5280 wants of every reader. Python 3.13 and later do the first by themselves, and refuse
     private authorities that leave out a key identifier.
     """
     # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
     import ssl
 
     context = ssl.create_default_context(cafile=cafile, cadata=cadata)
-    flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT
-    named = cafile is not None or cadata is not None
-    context.verify_flags = flags | ssl.VERIFY_X509_PARTIAL_CHAIN if named else flags
+    context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 

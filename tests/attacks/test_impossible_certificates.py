@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 
 import imagesig
-from imagesig import explain, inspect, remove, sign, verify
+from imagesig import explain, inspect, remove, sign, verify, verify_attestation, verify_blob
 from imagesig.api.verify.verifying_many import verify_many
-from imagesig.errors import MalformedError, SignatureRejected
+from imagesig.errors import MalformedError, NoSignatureAccepted, SignatureRejected
+from imagesig.format_names import BUNDLE
 from imagesig.formats.cosign_family import CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
@@ -28,9 +32,14 @@ from imagesig.policy import AUDIT, Policy, Rule, Signed
 from imagesig.signature import StoredSignature
 from imagesig.stores import ReferrerStore, TagStore
 from imagesig.trust import CertificateAuthority
+from tests.attestations import TYPE, content
+from tests.attestations import envelope as dsse
+from tests.attestations import put as put_attestation
+from tests.attestations import statement as attested
 from tests.chains import SUBJECT, Issuer, certified, intermediate, leaf, pem, root, trusting
 from tests.envelopes import stored, target
 from tests.makers import NOW, bundle_document, classic, payload, private_key, statement, stored_bundle
+from tests.makers import sign as sign_text
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # `cryptography` warns of such certificates
 
@@ -185,3 +194,31 @@ def test_only_the_folder_of_certificates_touches_the_objects_of_another_package(
             assert not (isinstance(node, ast.Attribute) and node.attr == "x509"), f"{path}:{node.lineno}"
             names = [item.name for item in node.names] if isinstance(node, ast.ImportFrom | ast.Import) else []
             assert "load_der_x509_certificate" not in names, f"{path}"
+
+
+@pytest.mark.parametrize("name", list(HOSTILE))
+def test_an_impossible_extension_hides_no_attestation_and_opens_no_blob(image: Image, name: str) -> None:
+    odd, digest = HOSTILE[name], image.home.resolve(image.target).digest
+    listed = [{"rawBytes": base64.b64encode(item.der).decode()} for item in odd.chain]
+    material = {"verificationMaterial": {"x509CertificateChain": {"certificates": listed}}}
+    made = dsse(attested(digest, {}), odd.private_key)
+    put_attestation(image, "bundle", content("bundle", made, **material))
+    pems = {CERTIFICATE_ANNOTATION: pem(odd.chain[:1]), CHAIN_ANNOTATION: pem(odd.chain[1:])}
+    put_attestation(image, "cosign", content("cosign", made), **pems)
+    bare, good = certified().private_key.public_key, certified().private_key
+    put_attestation(image, "bundle", content("bundle", dsse(attested(digest, {}), good)))
+    both = Policy.any_of(bare, authority(odd))
+    assert verify_attestation(image, both, predicate_type=TYPE, now=NOW).verified
+    assert len(inspect(image).attestations) == 3
+
+    blob = b"a file"
+    signature = sign_text(odd.private_key, blob)
+    document = {"mediaType": BUNDLE, **material, "messageSignature": {"signature": signature}}
+    about = dsse(attested(f"sha256:{hashlib.sha256(blob).hexdigest()}", {}), odd.private_key)
+    for given in (
+        {"bundle": json.dumps(document).encode()},
+        {"signature": signature, "chain": odd.chain},
+        {"bundle": content("bundle", about, **material), "predicate_type": TYPE},
+    ):
+        with contextlib.suppress(NoSignatureAccepted):
+            assert verify_blob(blob, Policy.any_of(authority(odd)), now=NOW, **given).size == len(blob)  # type: ignore[arg-type]

@@ -9,14 +9,15 @@ import pytest
 import trustme
 
 from imagesig.http.tls_files import client_context
-from imagesig.testing import InMemoryRegistry
+from imagesig.testing import Answer, InMemoryRegistry
 from tests.commands import run_here
+from tests.interop.tools import Tools
 from tests.tls import tls_front, trusted
 
 pytestmark = pytest.mark.usefixtures("no_proxies")
 
 
-def test_an_intermediate_authority_alone_is_trusted_as_by_go(tmp_path: Path) -> None:
+def test_an_intermediate_authority_alone_is_trusted_as_by_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = trustme.CA()
     issuing = root.create_child_ca()
     with InMemoryRegistry() as server, tls_front(server.host, issuing) as front:
@@ -29,6 +30,10 @@ def test_an_intermediate_authority_alone_is_trusted_as_by_go(tmp_path: Path) -> 
         other = run_here("inspect", "--registry-ca", trusted(trustme.CA(), tmp_path), f"{front.host}/app:1")
         assert other.exit_code == 1
         assert "certificate verify failed" in other.stderr
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted(issuing, tmp_path)))
+        assert run_here("inspect", f"{front.host}/app:1").exit_code == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted(trustme.CA(), tmp_path)))
+        assert run_here("inspect", f"{front.host}/app:1").exit_code == 1
 
 
 def test_a_private_authority_needs_no_more_in_a_new_python(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,8 +46,19 @@ def test_a_private_authority_needs_no_more_in_a_new_python(monkeypatch: pytest.M
     assert not client_context().verify_flags & ssl.VERIFY_X509_STRICT
 
 
-def test_only_a_file_of_the_user_makes_anchors_of_all_its_certificates() -> None:
+def test_certificates_and_host_names_are_checked() -> None:
     context = client_context(cadata=trustme.CA().cert_pem.bytes().decode())
     assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+@pytest.mark.interop
+def test_cosign_trusts_an_intermediate_authority_alone(tmp_path: Path) -> None:
+    issuing = trustme.CA().create_child_ca()
+    with InMemoryRegistry() as server, tls_front(server.host, issuing) as front:
+        server.faults.append(lambda request: Answer(200, b"{}") if request.path == "/v2/" else None)
+        server.add_image()
+        for authority, is_trusted in ((issuing, True), (trustme.CA(), False)):
+            tools = Tools(tmp_path, {"SSL_CERT_FILE": str(trusted(authority, tmp_path))})
+            assert tools.run("cosign3", "tree", f"{front.host}/app:1").ok is is_trusted

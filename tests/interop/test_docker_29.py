@@ -12,7 +12,7 @@ import pytest
 
 import imagesig
 from imagesig import ContentTrust, NoSignatures, TrustServers
-from imagesig.content_trust import Forgetful
+from imagesig.content_trust import NoTrustMemory
 from imagesig.content_trust.key import canonical_id
 from imagesig.crypto.public_key import PublicKey
 from imagesig.docker import ImageVerdict, from_env, pull_verified
@@ -154,7 +154,7 @@ def test_trust_data_verify_images_of_the_engine(
 
 
 def memoryless() -> TrustServers:
-    return TrustServers(memory=Forgetful())
+    return TrustServers(memory=NoTrustMemory())
 
 
 def _signers(shown: str) -> list[Any]:
