@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -11,14 +12,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from imagesig import effort
+from imagesig import NoSignatureAccepted, Policy, effort, verify_blob
+from imagesig.crypto.algorithms import Hash, ToSign, signing_algorithms
 from imagesig.errors import BudgetExceeded
 from imagesig.formats.attestation import CosignAttestation
+from imagesig.formats.blob_bundle import message_bundle
 from imagesig.formats.bundle import Bundle
 from imagesig.formats.bundle_attestation import BundleAttestation
 from imagesig.formats.cosign import Cosign
 from imagesig.formats.format import Format
 from imagesig.oci.annotations import Annotations
+from imagesig.policy import Rule, Signed
 from imagesig.signature import (
     AUTHENTIC_TIMESTAMP,
     Claim,
@@ -173,3 +177,19 @@ def test_a_timestamp_of_a_signer_whom_nobody_trusted_certified_is_not_opened(
     envelope = made.parse(stamped(made, item, [of(signature)]))
     found = made.authenticate(envelope, anchors, LATER)
     assert (found.authority, "has no timestamp" in reason(found)) == ("", True)
+
+
+def test_a_timestamp_in_the_bundle_of_a_blob_proves_that_the_certificate_was_valid() -> None:
+    blob = b"a blob"
+    digest = hashlib.sha256(blob).digest()
+    key = CERTIFIED.private_key
+    signature = key.sign(ToSign(blob, signing_algorithms(key.public_key.key_type)[0]))
+    bundle = message_bundle(signature, Hash.SHA256, digest, key.public_key, CERTIFIED.chain)
+    stamps = TimestampAuthorities((ROOT.certificate, TSA.certificate))
+    policy = Policy(Rule((Signed(trusting(CERTIFIED.chain[-1]).authorities, timestamps=stamps),)))
+    with pytest.raises(NoSignatureAccepted, match="has no timestamp"):
+        verify_blob(blob, policy, bundle=bundle, now=LATER)
+    document = json.loads(bundle)
+    stamp = {"signedTimestamp": base64.b64encode(of(signature)).decode()}
+    document["verificationMaterial"]["timestampVerificationData"] = {"rfc3161Timestamps": [stamp]}
+    assert verify_blob(blob, policy, bundle=json.dumps(document).encode(), now=LATER).signatures
