@@ -30,6 +30,7 @@ logger = Logger("imagesig.http")
 
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD = frozenset({307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _CHUNK_BYTES = 64 * 1024
 _CONNECTIONS = 16
@@ -93,6 +94,7 @@ class HttpClient:
 
         `reach` says where the request may go. Redirects of GET and HEAD are followed if `follow`: without credentials
         once the origin changes, never from HTTPS to HTTP, and only to hosts as public as the server that redirects.
+        Other requests follow 307 and 308 to the same origin.
         Every request may be sent twice if its connection breaks, so it must be safe to repeat.
 
         Raises:
@@ -204,11 +206,9 @@ class HttpClient:
             response = self._with_retries(method, url, sent, once, reach, attempts)
             if response.status not in _REDIRECTS or not follow:
                 return response
-            if method not in _SAFE:
-                raise UnexpectedResponse(
-                    f"{method} {redact(text)}: redirected, but redirects are followed for GET and HEAD only"
-                )
             target = served_url(response.url, response.headers.get("location", ""), "redirect")
+            if method not in _SAFE and (response.status not in _SAME_METHOD or target.origin != first.origin):
+                raise UnexpectedResponse(f"{method} {redact(text)}: status {response.status}, redirected: not followed")
             if target.origin != url.origin:
                 sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
                 reach = reach.of_named(first.origin, target)

@@ -224,7 +224,7 @@ class RegistryLogin:
             headers = {"content-type": "application/x-www-form-urlencoded"}
             body = urlencode(form).encode("ascii")
             response = self._http.request(
-                "POST", realm, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body
+                "POST", realm, reach=reach, limit=limits.TOKEN_BODY_BYTES, headers=headers, body=body, follow=False
             )
         else:
             named = [("service", asked.service)] if asked.service else []

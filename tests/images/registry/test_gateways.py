@@ -12,6 +12,7 @@ import pytest
 from imagesig import copy, inspect, sign, verify
 from imagesig.errors import ImageNotFound, Unauthorized, UnexpectedResponse, Unreachable
 from imagesig.images.registry.connect import registry, registry_client
+from imagesig.images.registry.credentials import Credential, anonymous
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.makers import signing_key
 
@@ -107,7 +108,7 @@ def test_a_repository_that_is_read_without_a_login_is_not_hidden(server: InMemor
 
 def test_a_repository_without_credentials_is_not_asked_twice(server: InMemoryRegistry) -> None:
     with pytest.raises(ImageNotFound):
-        inspect(registry(f"{server.host}/no:1", credentials=lambda host: _nobody(host)))
+        inspect(registry(f"{server.host}/no:1", credentials=anonymous))
     assert (greetings(server), len(server.requests)) == (0, 1)
 
 
@@ -144,6 +145,18 @@ def test_a_greeting_on_another_server_names_no_login(server: InMemoryRegistry) -
         assert not any(secret in str(item.headers) for item in (*other.requests, *server.requests))
 
 
+def test_an_identity_token_follows_no_redirect() -> None:
+    with InMemoryRegistry(bearer=LOGIN) as server:
+        image = server.add_image()
+        moved = Answer(307, b"", {"location": "/elsewhere"})
+        server.faults.append(lambda request: moved if request.path == "/token" else None)
+        source = lambda _host: Credential(identity_token="s3cret-identity")  # noqa: E731
+        with pytest.raises(UnexpectedResponse, match="status 307"):
+            inspect(registry(image, credentials=source))
+        assert [item.method for item in server.requests if item.path == "/token"] == ["POST"]
+        assert server.asked(containing="/elsewhere") == 0
+
+
 @pytest.mark.parametrize("separator", [";", " ; ", ",,", ", ;"])
 def test_parameters_of_a_challenge_may_be_separated_by_semicolons(separator: str) -> None:
     with InMemoryRegistry(bearer=LOGIN) as server:
@@ -161,12 +174,6 @@ def test_a_challenge_without_a_token_server_is_said_to_be_one(server: InMemoryRe
     with pytest.raises(UnexpectedResponse, match="names no token server") as caught:
         inspect(registry(f"{server.host}/app:1", credentials=LOGIN))
     assert "WWW-Authenticate" in caught.value.hint
-
-
-def _nobody(_host: str) -> object:
-    from imagesig.images.registry.credentials import ANONYMOUS
-
-    return ANONYMOUS
 
 
 # --- uploads ------------------------------------------------------------------------------------------------------
@@ -190,6 +197,43 @@ def test_an_upload_that_is_refused_in_every_way_is_refused(
     image = server.add_image()
     server.faults.append(lambda request: Answer(status, REFUSED) if request.method == "POST" else None)
     with pytest.raises(kind, match=rf"status {status} \('DENIED': 'no'\)"):
+        sign(image, signing_key())
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_write_follows_a_redirect_on_the_same_server(server: InMemoryRegistry, method: str, status: int) -> None:
+    image = server.add_image()
+
+    def moved(request: Request) -> Answer | None:
+        if request.method != method or "moved" in request.query:
+            return None
+        query = "&".join(f"{name}={value}" for name, values in request.query.items() for value in values)
+        return Answer(status, b"", {"location": f"{request.path}?moved=1&{query}"})
+
+    server.faults.append(moved)
+    assert {item.state for item in sign(image, signing_key(), formats=BOTH).signatures} == {"attached"}
+    assert verify(image, signing_key()).verified
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_write_follows_no_other_redirect(server: InMemoryRegistry, status: int) -> None:
+    image = server.add_image()
+    with InMemoryRegistry() as other:
+        there = f"http://{other.host}/v2/app/x" if status in (307, 308) else "/v2/app/manifests/x"
+        moved = Answer(status, b"", {"location": there})
+        server.faults.append(lambda request: moved if request.method == "PUT" else None)
+        with pytest.raises(UnexpectedResponse, match=f"status {status}, redirected"):
+            sign(image, signing_key())
+        assert other.requests == []
+
+
+def test_a_write_that_is_redirected_for_ever_ends(server: InMemoryRegistry) -> None:
+    image = server.add_image()
+    server.faults.append(
+        lambda request: Answer(307, b"", {"location": request.path}) if request.method == "PUT" else None
+    )
+    with pytest.raises(UnexpectedResponse, match="redirects"):
         sign(image, signing_key())
 
 
