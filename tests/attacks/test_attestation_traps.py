@@ -19,6 +19,7 @@ from imagesig import limits, sign, sign_blob, verify, verify_attestation, verify
 from imagesig.errors import ImagesigError, NoSignatureAccepted, NoSignatures
 from imagesig.format_names import BUNDLE, DSSE, Storage
 from imagesig.formats.cosign import SIMPLE_SIGNING
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.oci.annotations import Annotations
 from imagesig.signature import Part, StoredSignature
 from imagesig.stores import STORES
@@ -262,25 +263,30 @@ def test_a_signature_under_the_tag_of_attestations_is_no_attestation(stage: Atte
     assert verify(stage.image, KEY).verified
 
 
-def _flooded(stage: Attested, form: str) -> None:
-    """Many times more attestations than are read, all like the one that is there."""
+def _flooded(stage: Attested, form: str, *, distinct: bool, key: PrivateKey | None = None) -> None:
+    """More attestations than are read, each with another predicate, or all the same; stored past the registry."""
+    attest(stage.image, form, GOOD, key=key)
+    tag = f"{stage.digest.replace(':', '-')}.att"
+    at = tag if form == "cosign" else listing(stage.server, stage.digest)[0]["digest"]
+    document = stored(stage.server, at)
+    layers = []
+    for number in range(limits.ATTESTATIONS + 1):
+        said = {**GOOD, "number": number if distinct else 0}
+        blob = content(form, envelope(statement(stage.digest, said), key))
+        digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+        stage.server._blobs[_name(stage), digest] = blob
+        layers.append({**document["layers"][0], "digest": digest, "size": len(blob)})
     if form == "cosign":
-        tag = f"{stage.digest.replace(':', '-')}.att"
-        document = stored(stage.server, tag)
-        document["layers"] *= 900
-        store(stage.server, document, tag=tag)
+        store(stage.server, {**document, "layers": layers}, tag=tag)
         return
-    (entry,) = listing(stage.server, stage.digest)
-    document = stored(stage.server, entry["digest"])
-    for number in range(300):
-        store(stage.server, {**document, "annotations": {"number": str(number)}})
+    for number, layer in enumerate(layers):
+        store(stage.server, {**document, "layers": [layer], "annotations": {"number": str(number)}})
 
 
 @form
 def test_more_attestations_than_are_read_are_never_taken_for_all(stage: Attested, form: str) -> None:
     """CVE-2023-46737: a registry with any number of them."""
-    attest(stage.image, form, GOOD)
-    _flooded(stage, form)
+    _flooded(stage, form, distinct=True)
     assert 1 <= len(accepted(stage)) <= limits.ATTESTATIONS
     with pytest.raises(ImagesigError) as caught:
         verify_attestation(stage.image, KEY, predicate_type=TYPE, every=True)
@@ -288,9 +294,17 @@ def test_more_attestations_than_are_read_are_never_taken_for_all(stage: Attested
 
 
 @form
-def test_more_attestations_by_a_stranger_than_are_read_are_not_reported_as_none(stage: Attested, form: str) -> None:
-    attest(stage.image, form, GOOD, key=STRANGER)
-    _flooded(stage, form)
+def test_the_same_attestation_many_times_is_read_within_the_limit(stage: Attested, form: str) -> None:
+    _flooded(stage, form, distinct=False)
+    assert 1 <= len(accepted(stage)) <= limits.ATTESTATIONS
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+@form
+def test_more_attestations_by_a_stranger_than_are_read_are_not_reported_as_none(
+    stage: Attested, form: str, distinct: bool
+) -> None:
+    _flooded(stage, form, distinct=distinct, key=STRANGER)
     with pytest.raises(ImagesigError) as caught:
         accepted(stage)
     assert not isinstance(caught.value, NoSignatures)
