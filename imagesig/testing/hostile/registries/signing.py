@@ -118,8 +118,14 @@ SIGNING = [
     ),
     _signing(
         "upload-redirects",
-        "An upload is redirected.",
-        lambda stage: stage.answer(upload, Answer(307, headers={"location": "/"})),
+        "An upload is redirected to another server.",
+        lambda stage: stage.answer(upload, Answer(307, headers={"location": "//127.0.0.2:9/"})),
+        _NO_UPLOAD,
+    ),
+    _signing(
+        "upload-redirects-for-ever",
+        "An upload is redirected to itself.",
+        lambda stage: stage.answer(upload, Answer(307, headers={"location": f"/v2/{NAME}/blobs/uploads/"})),
         _NO_UPLOAD,
     ),
     _signing(
