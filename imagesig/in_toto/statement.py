@@ -103,14 +103,18 @@ def _cut_predicate(payload: bytes | memoryview) -> tuple[bytes, bytes]:
     if start is None:
         return b"", bytes(payload[: limits.STATEMENT_REST_BYTES + 1])
     try:
-        length = len(memoryview(msgspec.json.decode(payload, type=_Predicate).predicate))
-        predicate = bytes(payload[start : start + length])
-        # Another member of this name would have other bounds: exactly one JSON value must be cut out.
-        msgspec.json.decode(predicate, type=Raw)
+        found = memoryview(msgspec.json.decode(payload, type=_Predicate).predicate)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise MalformedError(f"statement: not JSON ({error})") from None
+    predicate, rest = bytes(found), memoryview(payload)[start:]
+    # Of two members with this name the decoder takes the other one: exactly one JSON value must be cut out.
+    if any(
+        predicate[at : at + _CHUNK] != bytes(rest[: len(found)][at : at + _CHUNK])
+        for at in range(0, len(found), _CHUNK)
+    ):
+        raise MalformedError("statement: it has two members 'predicate'")
     _check_utf8(predicate)
-    return predicate, without(payload, start, start + length, b"null")
+    return predicate, without(payload, start, start + len(found), b"null")
 
 
 def _check_utf8(text: bytes) -> None:
