@@ -169,7 +169,7 @@ LAYOUTS = [
         "layout-entry-null",
         "index.json has null for an entry.",
         _changed_index(lambda _h, document: document.update(manifests=[None])),
-        BAD,
+        (NotFound, *BAD),
     ),
     HomeHostility(
         "layout-5000-blobs",
