@@ -7,7 +7,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from imagesig.errors import DeadlineExceeded, InvalidArgument, LimitExceeded, MalformedError, NotFound, TransportError
+from imagesig.errors import (
+    DeadlineExceeded,
+    ImageNotFound,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    TransportError,
+)
 from imagesig.testing.hostile.homes.home import BAD, Home
 from imagesig.testing.hostile.kinds import MIB, Errors, HomeHostility, HomeScript, MadeHome
 from imagesig.testing.hostile.registries.fillings import FILLINGS, filled
@@ -167,9 +175,15 @@ LAYOUTS = [
     ),
     HomeHostility(
         "layout-entry-null",
-        "index.json has null for an entry.",
+        "index.json has null for its only entry: other readers see an entry without a name there.",
         _changed_index(lambda _h, document: document.update(manifests=[None])),
-        (NotFound, *BAD),
+        (*BAD, ImageNotFound),
+    ),
+    HomeHostility(
+        "layout-entry-text",
+        "index.json has a text for an entry.",
+        _changed_index(lambda _h, document: document.update(manifests=["entry"])),
+        BAD,
     ),
     HomeHostility(
         "layout-5000-blobs",
