@@ -243,6 +243,29 @@ def test_of_two_manifests_about_one_image_one_that_fits_is_enough_unless_every_o
         ask(image, conditions=wanted, every=True)
 
 
+@pytest.mark.parametrize("number", [1, 2], ids=["statement fits", "attestation fits"])
+def test_every_attestation_of_a_platform_must_fit_whether_signed_or_in_the_index(build: Build, number: int) -> None:
+    build.children = build.children[:1]
+    build.state(build.first, {"n": number})
+    image, wanted = build.signed(), [{"pointer": "/n", "equals": 1}]
+    attest(image_at(build.server, build.first), predicate={"n": 3 - number})
+    platform = str(PLATFORMS[0])
+    assert ask(image, conditions=wanted, platform=platform).through_index is (number == 1)
+    with pytest.raises(NoSignatureAccepted, match="'/n' is 2, equals 1 is needed"):
+        ask(image, conditions=wanted, every=True, platform=platform)
+    assert ask(image, every=True, platform=platform).verified
+
+
+def test_what_others_attest_of_a_platform_is_not_needed_to_fit(build: Build) -> None:
+    build.children = build.children[:1]
+    build.state(build.first, {"n": 2})
+    image, child = build.signed(1), image_at(build.server, build.first)
+    attest(child, predicate={"n": 1})
+    attest(child, predicate={"n": 2}, key=private_key(number=1))
+    wanted = [{"pointer": "/n", "equals": 1}]
+    assert ask(image, conditions=wanted, every=True, platform=str(PLATFORMS[0])).verified
+
+
 def test_a_statement_of_another_type_is_not_read(build: Build) -> None:
     build.children = build.children[:1]
     blob = build.state(build.first, said=VULN, predicateType=VULN)
