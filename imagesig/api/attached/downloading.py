@@ -223,7 +223,7 @@ def _attached(root: TreeNode) -> Iterator[TreeNode]:
 def _read(image: Image, node: TreeNode, blob: Descriptor) -> bytes:
     if blob.size > limits.ATTESTATION_ENVELOPE_BYTES:
         raise LimitExceeded(f"{blob.digest}: {blob.size} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
-    home = image.home if node.kind is ArtifactKind.STATEMENT else image.signatures
+    home = image.home if node.in_index else image.signatures
     return home.read(blob, limit=limits.ATTESTATION_ENVELOPE_BYTES)
 
 

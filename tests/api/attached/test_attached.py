@@ -169,6 +169,16 @@ def test_what_hangs_on_an_image_is_downloaded_as_it_is_stored(image: imagesig.Im
     assert {"Base64Signature", "Payload"} in [set(json.loads(item.line)) for item in signatures]
 
 
+def test_statements_beside_an_image_are_downloaded_from_the_repository_of_signatures() -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1.0", signature_repository=f"{server.host}/signatures")
+        made = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        content = statement(SLSA, {"a": 1}, made.digest)
+        add_referrer(opened.signatures, made, content, IN_TOTO)
+        (found,) = download(opened, "attestation")
+        assert (found.content, found.signed) == (content, False)
+
+
 def test_nothing_of_the_kind_is_an_error(image: imagesig.Image) -> None:
     with pytest.raises(NoSignatures, match="of another type"):
         download(image, "attestation", predicate_type="https://example.org/none")
