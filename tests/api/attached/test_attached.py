@@ -297,13 +297,14 @@ def test_what_others_wrote_moves_no_cursor(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
     assert "\nverified" not in done.stdout
-    put_layers(layout, tag_of(root.digest, ".att"), [(b'{"payload":"\x1b[2Jverified"}\x00', DSSE, {})])
-    text = "\x9b2J\x7f\u202e\u2028\u2066\xe9"
+    others = [b'{"payload":"\x1b[2Jverified"}\x00', b'{"payload":"\x9b2Jverified"}']
+    put_layers(layout, tag_of(root.digest, ".att"), [(item, DSSE, {}) for item in others])
+    text = "\x9b2J\x7f\u202e\u2028\u2066\u061c\xe9"
     add_referrer(layout, root, json.dumps({"a": text}, ensure_ascii=False).encode(), DSSE)
     done = run_here("download", "attestation", f"oci:{tmp_path}/image:1")
     assert done.exit_code == 0
-    assert all(line.isprintable() for line in done.stdout.split("\n"))
-    assert {"a": text} in [json.loads(item.line) for item in download(f"oci:{tmp_path}/image:1", "attestation")[1:]]
+    assert all(line.isprintable() for line in done.stdout_bytes.decode().split("\n"))
+    assert {"a": text} in [json.loads(item.line) for item in download(f"oci:{tmp_path}/image:1", "attestation")[2:]]
 
 
 def test_an_sbom_moves_no_cursor_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
