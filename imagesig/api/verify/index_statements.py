@@ -174,7 +174,7 @@ class IndexStatements(Struct, dict=True):
     def _signatures(self, judge: StatementJudge) -> tuple[tuple[VerifiedSignature, ...], ...]:
         """The signatures of the index that authorities of the requirement accept: each one once for each authority.
 
-        Of one authority's signatures by one key the first is enough.
+        Of one authority's signatures by one key the first is enough, unless an expression may tell them apart.
         """
         # speed: a circle otherwise; most rules need no attestation
         from imagesig.api.verify.evidence import StoredEvidence
@@ -203,7 +203,7 @@ class IndexStatements(Struct, dict=True):
             for item in accepted:
                 signer = item.authority, item.public_key.spki
                 # Without an authority, only a missing certification is logged: that proves nothing.
-                if item.authority and signer not in seen:
+                if item.authority and (signer not in seen or judge.requirement.cel):
                     seen.add(signer)
                     found.setdefault(item.origin, {})[item.authority] = item
         return tuple(tuple(variants.values()) for variants in found.values())

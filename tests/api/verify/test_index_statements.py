@@ -413,6 +413,12 @@ def test_cel_sees_the_image_of_the_statement_and_the_signer_of_the_index(build: 
     assert ask(one(build, predicate={"ok": True}), cel=text).statements
 
 
+@pytest.mark.parametrize("name", ["cosign", "bundle"])
+def test_an_expression_may_choose_among_the_signatures_of_one_key(build: Build, name: str) -> None:
+    (made,) = ask(one(build), cel=f"signer.format == '{name}'").statements
+    assert made.signature.format == name
+
+
 def test_the_command_says_that_the_index_proves_it(build: Build, tmp_path: Any) -> None:
     image = one(build, predicate={"ok": True})
     (tmp_path / "key.pub").write_text(KEY.pem)
