@@ -166,10 +166,10 @@ class _TreeReader:
         if self._listed_manifests > limits.INDEX_CHILDREN:
             self.limited = LimitExceeded(f"{what}: more than {limits.INDEX_CHILDREN} manifests")
             raise self.limited
-        statements = {item.descriptor.digest: item.subject for item in manifests_in(parsed)}
+        statements = {item.descriptor: item.subject for item in manifests_in(parsed) if item.is_no_image}
         for entry in parsed.manifests:
-            if entry.digest in statements:
-                yield self._buildkit(entry, statements[entry.digest])
+            if entry in statements:
+                yield self._buildkit(entry, statements[entry])
             elif entry.media_type in (*MANIFEST_TYPES, *INDEX_TYPES) and depth and self._whole:
                 yield self.manifest(entry, depth - 1, str(entry.platform or ""))
 

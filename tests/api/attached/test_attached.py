@@ -169,6 +169,18 @@ def test_what_hangs_on_an_image_is_downloaded_as_it_is_stored(image: imagesig.Im
     assert {"Base64Signature", "Payload"} in [set(json.loads(item.line)) for item in signatures]
 
 
+def test_an_entry_that_an_engine_may_run_is_shown_as_an_image(tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path / "image")
+    one, other = (build_image(layout, {"a": name}, PLATFORMS[0]) for name in (b"1", b"2"))
+    about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": one.digest}
+    entry = Descriptor(other.media_type, other.digest, other.size, Annotations(about), platform=PLATFORMS[0])
+    layout.put_manifest(Index((one, entry)).to_bytes(), OCI_INDEX, "1")
+    found = tree(f"oci:{tmp_path}/image:1").root.children
+    assert [(item.kind, item.digest) for item in found if item.digest == other.digest] == [
+        (ArtifactKind.IMAGE, other.digest)
+    ]
+
+
 def test_statements_beside_an_image_are_downloaded_from_the_repository_of_signatures() -> None:
     with InMemoryRegistry() as server:
         opened = registry(f"{server.host}/app:1.0", signature_repository=f"{server.host}/signatures")
