@@ -256,6 +256,23 @@ def test_every_attestation_of_a_platform_must_fit_whether_signed_or_in_the_index
     assert ask(image, every=True, platform=platform).verified
 
 
+@pytest.mark.parametrize("answer", [Answer(404, b"{}"), Answer(200, b"{}")], ids=["missing", "other bytes"])
+@pytest.mark.parametrize("part", ["statement", "manifest"])
+def test_a_registry_hides_no_statement_of_a_signed_index_where_every_one_must_fit(
+    build: Build, answer: Answer, part: str
+) -> None:
+    build.children = build.children[:1]
+    build.state(build.first, {"n": 1})
+    blob = build.state(build.first, {"n": 2})
+    hidden = blob if part == "statement" else build.entries[-1].digest
+    build.signed()
+    image, wanted = image_at(build.server, "1.0"), [{"pointer": "/n", "equals": 1}]
+    build.server.faults.append(lambda request: answer if hidden in request.path else None)
+    assert ask(image, conditions=wanted).verified
+    with pytest.raises(NoSignatureAccepted, match="must fit, and 1 does not: it cannot be read"):
+        ask(image, conditions=wanted, every=True)
+
+
 def test_what_others_attest_of_a_platform_is_not_needed_to_fit(build: Build) -> None:
     build.children = build.children[:1]
     build.state(build.first, {"n": 2})
