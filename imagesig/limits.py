@@ -144,7 +144,6 @@ CLOUD_TOKEN_BYTES = 1024 * 1024
 """A token, configuration or certificate file that an SDK reads."""
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
-
 PLUGIN_MESSAGE_BYTES = 64 * 1024 * 1024
 """Input or output of a plugin; notation's own limit."""
 PLUGIN_STDERR_BYTES = 64 * 1024
@@ -162,6 +161,8 @@ PATH_CHECKS = 2
 with its old name costs one."""
 PATH_STEPS = 1000
 """Steps along verified certificates in the search for paths of one signer."""
+SIGNER_PATHS = 8
+"""Paths from one signer to one authority for which timestamps are examined: one for each renewal of an authority."""
 SERIAL_NUMBER_BITS = 160
 """20 octets. Spec: RFC 5280 section 4.1.2.2."""
 RSA_ISSUER_BITS = (2048, 8192)

@@ -24,7 +24,7 @@ from imagesig.errors import (
 )
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
 from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities, TrustAnchors
-from imagesig.trust.chain import check_validity, paths_to_authorities
+from imagesig.trust.chain import all_paths_to_authorities, check_validity, is_valid
 from imagesig.trust.holder import describe_holder
 from imagesig.trust.profile import signer_key
 
@@ -92,9 +92,8 @@ def examine_certified(
 ) -> Examined:
     """`Format.authenticate` for cosign's signatures with a certificate. Raises as that does.
 
-    `chain` came with the signature, in DER: the signer's certificate, then others in any order. A path to a trusted
-    authority is searched before the signature is verified, so that an untrusted signer costs little. `timed` judges the
-    validity of a trusted path, with the timestamps of the signature.
+    `chain` came with the signature, in DER: the signer's certificate, then others in any order. Trusted paths are
+    searched before the signature is verified: an untrusted signer costs little. `timed` judges the validity of one.
     """
     signer, others = _signer_and_others(chain)
     paths, unknown = _paths(signer, others, anchors, now)
@@ -118,7 +117,8 @@ def examine_certified(
     if unknown is not None:
         unread = timing((signer, *others), anchors.timestamps, now, signature=envelope.signature, token=b"")
         return examined("", Check.failed(AUTHENTICITY, unknown), (signer, *others), unread)
-    first, *rest = (examined(item.name, certified_by(item.name, signer), path, timed(path)) for item, path in paths)
+    chosen = ((item.name, *_first_valid(found, timed)) for item, found in paths)
+    first, *rest = (examined(name, certified_by(name, signer), path, stamped) for name, path, stamped in chosen)
     return replace(first, by_others=tuple(rest)) if rest else first
 
 
@@ -127,18 +127,40 @@ def _signer_and_others(chain: Sequence[bytes]) -> tuple[Certificate, list[Certif
     return signer, [Certificate.unread(der, f"certificate {number}") for number, der in enumerate(chain[1:], 1)]
 
 
+_Path = tuple[Certificate, ...]
+
+
+def _first_valid(paths: Sequence[_Path], timed: Callable[[Sequence[Certificate]], Timing]) -> tuple[_Path, Timing]:
+    """The first path whose validity is proven, else the first of all: a renewed authority hides no earlier one.
+
+    Of too many paths the last ones are left out.
+    """
+    first: tuple[_Path, Timing] | None = None
+    for path in paths[: limits.SIGNER_PATHS]:
+        found = path, timed(path)
+        if found[1].check.passed:
+            return found
+        first = first or found
+    assert first is not None
+    return first
+
+
 def _paths(
     signer: Certificate, others: Sequence[Certificate], anchors: TrustAnchors, now: datetime
-) -> tuple[Sequence[tuple[CertificateAuthority, tuple[Certificate, ...]]], NotTrusted | None]:
-    """The paths from the signer to trusted authorities. If there are none, the reason, if such signers are judged."""
+) -> tuple[Sequence[tuple[CertificateAuthority, tuple[_Path, ...]]], NotTrusted | None]:
+    """The paths from the signer to trusted authorities, those that are valid now first.
+
+    If there are none, the reason, if such signers are judged.
+    """
     try:
-        return paths_to_authorities(signer, others, anchors.authorities, now), None
+        found = all_paths_to_authorities(signer, others, anchors.authorities)
     except NotTrusted as error:
         if anchors.strangers is not Strangers.JUDGED:
             raise
         for other in others:
             other.check_readable()
         return (), error
+    return [(item, tuple(sorted(paths, key=lambda path: not is_valid(path, now)))) for item, paths in found], None
 
 
 def certified_by(authority: str, signer: Certificate) -> Check:

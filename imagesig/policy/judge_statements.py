@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from imagesig.errors import (
     ConditionFailed,
+    Finding,
     LimitExceeded,
     MalformedError,
     NoSignatureAccepted,
@@ -64,17 +65,23 @@ class StatementJudge(Struct):
         requirement, what = self.requirement, f"{image}: {self.subject.digest}"
         words = Words("attester", "attestation", _HINT, f" of {short_name(requirement.predicate_type)}")
         verdict = self.judged.verdict(requirement, what, words)
-        unfit = [item for item in self.judged.refused if isinstance(item.error, ConditionFailed)]
-        if not requirement.every or not unfit or verdict.failure is not None:
+        if not requirement.every or verdict.failure is not None:
             return verdict
-        failure = NoSignatureAccepted(
-            f"{what}: every attestation of {short_name(requirement.predicate_type)} must fit, and {len(unfit)} "
-            f"{'does' if len(unfit) == 1 else 'do'} not{first_reason(unfit)}",
+        failure = self.every_failure(image, verdict.findings)
+        return replace(verdict, accepted=(), verified=False, failure=failure) if failure else verdict
+
+    def every_failure(self, image: object, findings: Sequence[Finding] = ()) -> NoSignatureAccepted | None:
+        """The error if an attestation by an authority does not fit, for a requirement that needs every one to fit."""
+        unfit = [item for item in self.judged.refused if isinstance(item.error, ConditionFailed)]
+        if not unfit:
+            return None
+        return NoSignatureAccepted(
+            f"{image}: {self.subject.digest}: every attestation of {short_name(self.requirement.predicate_type)} must "
+            f"fit, and {len(unfit)} {'does' if len(unfit) == 1 else 'do'} not{first_reason(unfit)}",
             rejections=self.judged.refused,
-            findings=verdict.findings,
+            findings=findings,
             hint="remove the attestations that do not fit, or accept one that fits: every = false",
         )
-        return replace(verdict, accepted=(), verified=False, failure=failure)
 
     def _accept(self, attestation: Examined, document: Callable[[], object]) -> VerifiedSignature:
         kept = enforced_checks(attestation, self.requirement)

@@ -7,7 +7,7 @@ from it to a trusted certificate is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from imagesig.crypto.certificate import Certificate
@@ -90,11 +90,19 @@ def paths_to_authorities(
         FormatViolation: the signer's certificate is not for code signing, or cannot be read.
         LimitExceeded: too many of the others claim an issuer that did not sign them.
     """
+    found = all_paths_to_authorities(signer, others, authorities)
+    return tuple((authority, _best(paths, at)) for authority, paths in found)
+
+
+def all_paths_to_authorities(
+    signer: Certificate, others: Sequence[Certificate], authorities: Sequence[CertificateAuthority]
+) -> tuple[tuple[CertificateAuthority, tuple[tuple[Certificate, ...], ...]], ...]:
+    """The same with all paths of each authority, shorter ones first."""
     _check_cosign_signer(signer)
     roots = [authority for authority in authorities if authority.role is Role.CA]
     verified = find_paths(signer, others, [item for authority in roots for item in authority.certificates], _check_step)
-    paths = [(authority, _best(verified.to(signer, authority.certificates), at)) for authority in roots]
-    fitting = [(authority, path) for authority, path in paths if path]
+    paths = [(authority, tuple(verified.to(signer, authority.certificates))) for authority in roots]
+    fitting = [(authority, found) for authority, found in paths if found]
     if not fitting:
         named = ", ".join(authority.name for authority in roots) or "no certificate authority"
         why = f": {verified.problem}" if verified.problem else ""
@@ -102,7 +110,7 @@ def paths_to_authorities(
             f"no path leads from the certificate of {describe_holder(signer)} to a trusted one ({named}){why}"
         )
     accepting = _accepting(signer, [authority for authority, _ in fitting])
-    return tuple((authority, path) for authority, path in fitting if any(authority is item for item in accepting))
+    return tuple((authority, found) for authority, found in fitting if any(authority is item for item in accepting))
 
 
 def check_validity(chain: Sequence[Certificate], earliest: datetime, latest: datetime) -> None:
@@ -188,11 +196,6 @@ def _check_step(issuer: Certificate, below: int) -> None:
         raise FormatViolation(f"issuer's certificate {issuer.label}: its extendedKeyUsage has no codeSigning")
 
 
-def _best(paths: Iterable[tuple[Certificate, ...]], at: datetime) -> tuple[Certificate, ...]:
-    """The first path that is valid at `at`, else the first of all; empty if there is none."""
-    first: tuple[Certificate, ...] = ()
-    for path in paths:
-        if is_valid(path, at):
-            return path
-        first = first or path
-    return first
+def _best(paths: Sequence[tuple[Certificate, ...]], at: datetime) -> tuple[Certificate, ...]:
+    """The first path that is valid at `at`, else the first of all."""
+    return next((path for path in paths if is_valid(path, at)), paths[0])

@@ -15,7 +15,7 @@ from imagesig.content_trust.metadata import parse_targets, serialized
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.dsse import pre_authentication_encoding
 from imagesig.errors import InvalidArgument, MalformedError
-from imagesig.formats.other_messages import HEAD_BYTES
+from imagesig.formats.other_messages import HEAD_BYTES, MessageScan
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.in_toto.statement import IN_TOTO
@@ -60,11 +60,42 @@ OTHERS: dict[str, bytes] = {
     "another type in DSSE": pre_authentication_encoding("text/plain", b"x"),
     "a JWS": _encoded(JWS) + b"." + _encoded({"a": 1}),
     "a JWS with an escape": base64.urlsafe_b64encode(ESCAPED_JWS).rstrip(b"=") + b".e30",
+    "a JWS with line breaks": b"\n"
+    + _encoded(JWS)[:10]
+    + b"\r\n"
+    + _encoded(JWS)[10:]
+    + b"."
+    + _encoded({"a": 1})
+    + b"\n",
     "a COSE structure": b"\x84\x6aSignature1\x43\xa1\x01\x26\x40\x42{}",
     "trust data": _trust("Targets"),
     "a root of trust": _trust("Root", roles={}, keys={}),
     "trust data with a member before": _trust("Targets", AAA=1),
     "trust data with a member after": _trust("Snapshot", signatures=[], signed={}),
+}
+PAD = b'{"pad": "%b", ' % (b"y" * HEAD_BYTES)
+LONG: dict[str, bytes] = {
+    "a payload of cosign": PAD + SIMPLE.lstrip()[1:],
+    "a payload after blanks": b" " * HEAD_BYTES + SIMPLE,
+    "a payload with a long s and a Kelvin sign": PAD + OTHERS["with a long s and a Kelvin sign"].lstrip()[1:],
+    "a payload with escapes": PAD + OTHERS["with escapes"].lstrip()[1:],
+    "a payload with more escapes": PAD + _escaped(_escaped(SIMPLE, b"manifest"), b"st-digest").lstrip()[1:],
+    "a payload with escapes of other letters": PAD
+    + SIMPLE.replace(b"docker-manifest", b"doc\\u212Aer-manife\\u017ft").lstrip()[1:],
+    "a statement in DSSE": pre_authentication_encoding(IN_TOTO, statement(DIGEST, "y" * HEAD_BYTES)),
+    "a JWS with a long header": _encoded({"pad": "y" * HEAD_BYTES, **JWS}) + b".e30",
+    "a JWS with a long payload": _encoded(JWS) + b"." + b"A" * HEAD_BYTES,
+    "a JWS with line breaks": _encoded(JWS) + b"\n." + b"A" * HEAD_BYTES + b"\r\n",
+    "trust data": _trust("Targets", AAA="y" * HEAD_BYTES),
+}
+"""Longer than what imagesig reads as a message. cosign, notation and notary read more."""
+LONG_FILES: dict[str, bytes] = {
+    "an SBOM": PAD + b'"critical": {"image": {"docker-manifest": 1}}}',
+    "base64": b"A" * HEAD_BYTES + b"=\n",
+    "base64url without a dot": b"A-_\n" * HEAD_BYTES,
+    "text with a dot": b"a b.\n" * HEAD_BYTES,
+    "a metadata file": b'{"signed":%b,"signatures":[]}' % _trust("Targets", x="y" * HEAD_BYTES),
+    "bytes": bytes(range(256)) * HEAD_BYTES,
 }
 FILES: dict[str, bytes] = {
     "empty": b"",
@@ -88,17 +119,32 @@ def test_a_blob_that_would_be_another_signature_is_not_signed(blob: bytes, key_t
         sign_blob(blob, key(key_type))
 
 
-@pytest.mark.parametrize("blob", FILES.values(), ids=FILES)
+@pytest.mark.parametrize("blob", LONG.values(), ids=LONG)
+def test_a_long_blob_that_would_be_another_signature_is_not_signed(blob: bytes) -> None:
+    with pytest.raises(InvalidArgument, match="its signature would be"):
+        sign_blob(blob, MemoryProvider().open())
+
+
+@pytest.mark.parametrize("blob", [LONG["a payload with escapes"], LONG["trust data"]], ids=["payload", "trust data"])
+def test_a_name_in_two_pieces_is_found(blob: bytes) -> None:
+    for size in range(1, 400, 7):
+        scan = MessageScan()
+        for piece in (blob[:-size], blob[-size:]):
+            scan.add(piece)
+        assert scan.kind
+
+
+@pytest.mark.parametrize("blob", (FILES | LONG_FILES).values(), ids=FILES | LONG_FILES)
 def test_other_files_are_signed(blob: bytes) -> None:
     signer = MemoryProvider().open()
     assert verify_blob(blob, signer.info.public_key, bundle=sign_blob(blob, signer).bundle).size == len(blob)
 
 
-def test_trust_data_that_sign_blob_would_not_recognize_are_refused() -> None:
-    """A long member before `_type` puts it beyond what is looked at of a blob."""
+def test_trust_data_with_an_unknown_member_before_the_type_are_refused() -> None:
+    """The type is how `sign_blob` recognizes trust data."""
     signed = json.loads(_trust("Targets")) | {"A" * HEAD_BYTES: 1}
-    key_of = MemoryProvider().open()
-    assert sign_blob(canonical_json(signed), key_of).size > HEAD_BYTES
+    with pytest.raises(InvalidArgument, match="Docker Content Trust"):
+        sign_blob(canonical_json(signed), MemoryProvider().open())
     with pytest.raises(MalformedError, match="is none of trust data"):
         parse_targets("targets", serialized(signed, [("ab", "ecdsa", "AA==")]))
 

@@ -133,6 +133,22 @@ def test_another_timestamp_proves_nothing(made: Format, answer: Callable[[bytes]
 
 
 @every_format
+@pytest.mark.parametrize("after_expiry_only", [False, True])
+def test_a_renewed_root_hides_no_path_that_was_valid_at_the_time(made: Format, after_expiry_only: bool) -> None:
+    """Both roots are trusted, and have one key and one name. The order in the policy does not matter."""
+    renewed = root(start=NOW + timedelta(days=1), end=LATER + timedelta(days=1)).certificate
+    item, signature = stored(made)
+    stamps = TimestampAuthorities((ROOT.certificate, TSA.certificate), after_expiry_only)
+    for roots in ((renewed, CERTIFIED.chain[-1]), (CERTIFIED.chain[-1], renewed)):
+        anchors = trusting(*roots, timestamps=stamps)
+        found = made.authenticate(made.parse(stamped(made, item, [of(signature)])), anchors, LATER)
+        assert reason(found) == ""
+        assert found.chain[-1] == CERTIFIED.chain[-1]
+        wrong = made.authenticate(made.parse(stamped(made, item, [of(signature + b"x")])), anchors, LATER)
+        assert "other bytes" in reason(wrong)
+
+
+@every_format
 def test_without_a_timestamp_the_policy_decides(made: Format) -> None:
     item, _ = stored(made)
     assert "has no timestamp" in reason(examine(made, item))

@@ -16,17 +16,19 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from imagesig import verify
+from imagesig import sign_blob, verify
 from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
 from imagesig.encoding import cbor
-from imagesig.errors import ImagesigError
+from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.formats.notation.algorithms import encoded_signature
 from imagesig.formats.notation.envelope import SIGNING_SCHEME, SIGNING_TIME
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout, layout
 from imagesig.signature import StoredSignature
 from imagesig.stores import ReferrerStore
+from imagesig.testing import MemoryProvider
 from tests.chains import CODE_SIGNING, SIGNS, Issuer, issue, key_usage, leaf, root
-from tests.envelopes import ENVELOPES, EXPIRING, GONE, of_bytes, stored, target
+from tests.envelopes import ENVELOPES, EXPIRING, GONE, encode, of_bytes, stored, target
 from tests.interop.notation import NotationHome, now
 from tests.makers import NOW, private_key
 
@@ -108,6 +110,39 @@ def test_envelopes(name: str, envelope: str, home: NotationHome, tmp_path: Path)
 def _signer(home: NotationHome) -> Issuer:
     at = now()
     return leaf(home.authority, start=at - timedelta(hours=1), end=at + timedelta(days=1))
+
+
+def _written(protected: str, payload: str) -> Made:
+    """A JWS with these replacements for the texts in base64url; `$` is the text itself."""
+
+    def made(envelope: str, signer: Issuer, target: dict[str, Any]) -> StoredSignature:
+        document = json.loads(stored("jws", signer=signer, payload=target).parts[0].content)
+        for member, form in (("protected", protected), ("payload", payload)):
+            document[member] = form.replace("$", document[member])
+        message = f"{document['protected']}.{document['payload']}".encode()
+        with pytest.raises(InvalidArgument, match="Notary Project signature"):
+            sign_blob(message, MemoryProvider().open())
+        signature = encoded_signature(signer.private_key.sign(ToSign(message, ECDSA_SHA256)), KeyType.ECDSA_P256)
+        document["signature"] = encode(signature).decode()
+        return of_bytes(json.dumps(document).encode(), "application/jose+json")
+
+    return made
+
+
+SPACES = "ICAg" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("protected", "payload"),
+    [("\n$\r\n", "$"), ("$", "\n$"), (SPACES + "$", "$"), ("$", SPACES + "$")],
+    ids=["line breaks in the header", "in the payload", "a long header", "a long payload"],
+)
+def test_a_jws_that_notation_reads_is_not_signed_as_a_blob(
+    protected: str, payload: str, home: NotationHome, tmp_path: Path
+) -> None:
+    made = _written(protected, payload)
+    theirs, ours, why = judged(home, tmp_path / "layout", made, _signer(home), "jws")
+    assert (theirs, ours) == (True, False), why
 
 
 def test_members_in_capitals(home: NotationHome, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import KeyType
+from imagesig import InvalidArgument, KeyType, sign_blob
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
 from tests.commands import run_here
@@ -113,3 +113,17 @@ def test_what_cosign_attaches_with_line_breaks_is_verified(
     raw.write_bytes(signer.sign(payload))
     done = run_here("attach", "--key", signer.public, "--signature", raw, signer.image)
     assert "present   cosign" in done.stdout, done.output
+
+
+@pytest.mark.parametrize("version", ["cosign2", "cosign3"])
+def test_a_long_payload_that_cosign_reads_is_not_signed_as_a_blob(
+    version: str, tmp_path: Path, registry_tag: RegistryServer
+) -> None:
+    signer, tools = Signer(tmp_path, registry_tag.host), Tools(tmp_path)
+    payload = signer.payload()
+    payload.write_bytes(b'{"pad": "%b", ' % (b"y" * 400_000) + payload.read_bytes().lstrip()[1:])
+    files = ["--payload", str(payload), "--signature", str(signer.in_base64(signer.sign(payload)))]
+    tools.run(version, "attach", "signature", "--allow-http-registry", *files, signer.image).must_succeed()
+    tools.cosign_verify(version, str(signer.public), signer.image).must_succeed()
+    with pytest.raises(InvalidArgument, match="the payload of an image signature"):
+        sign_blob(payload, str(signer.private))

@@ -54,7 +54,7 @@ _KINDS = {
 _SBOM_PREDICATES = ("https://spdx.dev/Document", "https://cyclonedx.org/")
 _NOT_JSON = regex(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """Controls that JSON never has unescaped."""
-_MOVES_CURSOR = regex(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+_MOVES_CURSOR = regex(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 """Further controls, and the direction and ends of lines, in UTF-8."""
 
 
@@ -89,10 +89,19 @@ class Downloaded(RedactedStruct, frozen=True):
         if self.signature:
             payload = base64.b64encode(self.content).decode("ascii")
             return json.dumps({"Base64Signature": self.signature, "Payload": payload}).encode("ascii")
-        if self.content.lstrip()[:1] != b"{" or _NOT_JSON.search(self.content):
+        if self.content.lstrip()[:1] != b"{" or _NOT_JSON.search(self.content) or not _is_utf8(self.content):
             return base64.b64encode(self.content)
         text = self.content.replace(b"\r", b"").replace(b"\n", b"")
         return _MOVES_CURSOR.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether it is text: other bytes may be the controls of a terminal that takes one byte for a character."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @checks_arguments
@@ -223,7 +232,7 @@ def _attached(root: TreeNode) -> Iterator[TreeNode]:
 def _read(image: Image, node: TreeNode, blob: Descriptor) -> bytes:
     if blob.size > limits.ATTESTATION_ENVELOPE_BYTES:
         raise LimitExceeded(f"{blob.digest}: {blob.size} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
-    home = image.home if node.kind is ArtifactKind.STATEMENT else image.signatures
+    home = image.home if node.in_index else image.signatures
     return home.read(blob, limit=limits.ATTESTATION_ENVELOPE_BYTES)
 
 

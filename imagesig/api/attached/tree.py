@@ -46,7 +46,7 @@ class TreeNode(Struct, frozen=True):
     """An image, an index, or an artifact attached to one. Nothing is verified.
 
     `size` is in bytes, -1 if unknown. `origin` says where it was found, `problem` why it cannot be read. `blobs` are
-    its content.
+    its content: beside the signatures or, if it is `in_index`, in the repository of the image.
     """
 
     kind: ArtifactKind
@@ -61,6 +61,7 @@ class TreeNode(Struct, frozen=True):
     problem: str = ""
     children: tuple[TreeNode, ...] = ()
     blobs: tuple[Descriptor, ...] = ()
+    in_index: bool = False
 
     def document(self) -> dict[str, object]:
         """What `--output json` prints for it."""
@@ -165,10 +166,10 @@ class _TreeReader:
         if self._listed_manifests > limits.INDEX_CHILDREN:
             self.limited = LimitExceeded(f"{what}: more than {limits.INDEX_CHILDREN} manifests")
             raise self.limited
-        statements = {item.descriptor.digest: item.subject for item in manifests_in(parsed)}
+        statements = {item.descriptor: item.subject for item in manifests_in(parsed) if item.is_no_image}
         for entry in parsed.manifests:
-            if entry.digest in statements:
-                yield self._buildkit(entry, statements[entry.digest])
+            if entry in statements:
+                yield self._buildkit(entry, statements[entry])
             elif entry.media_type in (*MANIFEST_TYPES, *INDEX_TYPES) and depth and self._whole:
                 yield self.manifest(entry, depth - 1, str(entry.platform or ""))
 
@@ -181,7 +182,7 @@ class _TreeReader:
             for item in statements_in(self._read(self._image.home, entry)):
                 blob, claimed = item.blob, item.predicate_type
                 node = TreeNode(ArtifactKind.STATEMENT, blob.digest, blob.media_type, blob.size, predicate_type=claimed)
-                yield replace(node, origin=origin, blobs=(blob,))
+                yield replace(node, origin=origin, blobs=(blob,), in_index=True)
 
         return replace(node, children=tuple(self._or_problem(TreeNode(ArtifactKind.STATEMENT, ""), read)))
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from imagesig.crypto.algorithms import Hash
 from imagesig.errors import InvalidArgument, LimitExceeded
 from imagesig.external import external_call
-from imagesig.formats.other_messages import HEAD_BYTES
 from imagesig.naming import PathLike
 from imagesig.reading import read_pieces
 from imagesig.redacted import RedactedStruct
@@ -30,15 +29,14 @@ BlobLike = bytes | str | PathLike | BinaryStream
 
 
 class Blob(RedactedStruct, frozen=True):
-    """A blob that was read: its size in bytes, its digests and its `head`. `message` is the whole blob, or None."""
+    """A blob that was read: its size in bytes and its digests. `message` is the whole blob, or None."""
 
-    hidden = ("message", "head")
+    hidden = ("message",)
 
     name: str
     size: int
     digests: Mapping[Hash, bytes]
     message: bytes | None = None
-    head: bytes = b""
 
     @property
     def title(self) -> str:
@@ -58,8 +56,15 @@ def blob_name(blob: BlobLike) -> str:
     return ""
 
 
-def read_blob(blob: BlobLike, hashes: Collection[Hash], *, whole: int = 0, why: str = "") -> Blob:
-    """The blob with its SHA-256 digest and those of other `hashes`.
+def read_blob(
+    blob: BlobLike,
+    hashes: Collection[Hash],
+    *,
+    whole: int = 0,
+    why: str = "",
+    see: Callable[[bytes], None] = lambda piece: None,
+) -> Blob:
+    """The blob with its SHA-256 digest and those of other `hashes`. `see` is called with each piece of it, in order.
 
     A blob of up to `whole` bytes is also kept in memory. A larger one is an error if `why` names what needs it;
     otherwise only its digests are kept.
@@ -69,10 +74,10 @@ def read_blob(blob: BlobLike, hashes: Collection[Hash], *, whole: int = 0, why: 
         LimitExceeded: the blob is larger than `whole`, and `why` is given.
     """
     used = {item: hashlib.new(item.value) for item in {Hash.SHA256, *hashes}}
-    size, kept, head = 0, bytearray(), bytearray()
+    size, kept = 0, bytearray()
     for piece in _pieces(blob):
         size += len(piece)
-        head += piece[: HEAD_BYTES - len(head)]
+        see(piece)
         if size <= whole:
             kept += piece
         elif why and whole:
@@ -85,7 +90,7 @@ def read_blob(blob: BlobLike, hashes: Collection[Hash], *, whole: int = 0, why: 
         for hashed in used.values():
             hashed.update(piece)
     message = bytes(kept) if whole and size <= whole else None
-    return Blob(blob_name(blob), size, {item: hashed.digest() for item, hashed in used.items()}, message, bytes(head))
+    return Blob(blob_name(blob), size, {item: hashed.digest() for item, hashed in used.items()}, message)
 
 
 def _pieces(blob: BlobLike) -> Iterator[bytes]:

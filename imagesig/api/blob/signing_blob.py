@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from imagesig.deadlines import deadline
 from imagesig.errors import InvalidArgument
 from imagesig.formats.blob_bundle import NAME, message_bundle
 from imagesig.formats.bundle import Bundle
-from imagesig.formats.other_messages import kind_of_message
+from imagesig.formats.other_messages import MessageScan
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 from imagesig.naming import PathLike
@@ -81,8 +81,9 @@ def sign_blob(
         format_ = Bundle(certificates=certificates)
         algorithm = format_.algorithm_of(info, "blob")
         format_.chain_of(info, "blob")
-        found = read_blob_to_sign(blob, signing, algorithm)
-        _check_is_no_message(found)
+        scan = MessageScan()
+        found = read_blob_to_sign(blob, signing, algorithm, scan.add)
+        _check_is_no_message(found, scan)
         with deadline(timeout):
             signer, (signature,) = signing.signed([request_for(found, signing, algorithm)])
     record_blob_signature(found.name, Claim((Subject(found.digest),)), NAME, signer)
@@ -93,9 +94,9 @@ def sign_blob(
     )
 
 
-def _check_is_no_message(blob: Blob) -> None:
+def _check_is_no_message(blob: Blob, scan: MessageScan) -> None:
     """Raises `InvalidArgument` if a signature of the blob would also be one of an image or of a statement about it."""
-    if kind := kind_of_message(blob.head, blob.size):
+    if kind := scan.kind:
         raise InvalidArgument(
             f"{blob.title}: is {kind}; its signature would be one of an image, not of a file",
             hint="use imagesig sign or imagesig attest; sign an archive of the file if it is a file indeed",
@@ -114,13 +115,16 @@ def opened_key(key: str | PathLike | SigningKey, timeout: float) -> Iterator[Sig
         yield opened
 
 
-def read_blob_to_sign(blob: BlobLike, key: SigningKey, algorithm: Algorithm) -> Blob:
-    """The blob: its digests if the key signs digests, otherwise in memory. Raises as `sign_blob` does."""
+def read_blob_to_sign(blob: BlobLike, key: SigningKey, algorithm: Algorithm, see: Callable[[bytes], None]) -> Blob:
+    """The blob: its digests if the key signs digests, otherwise in memory. Raises as `sign_blob` does.
+
+    `see` is called with each piece.
+    """
     if algorithm.hash is not None and key.signs_digests(algorithm):
-        return read_blob(blob, {algorithm.hash})
+        return read_blob(blob, {algorithm.hash}, see=see)
     hashes = {algorithm.hash} if algorithm.hash is not None else set()
     why = f"{key.info.key_id} signs the whole message, in memory ({algorithm})"
-    return read_blob(blob, hashes, whole=limits.BLOB_MESSAGE_BYTES, why=why)
+    return read_blob(blob, hashes, whole=limits.BLOB_MESSAGE_BYTES, why=why, see=see)
 
 
 def request_for(blob: Blob, key: SigningKey, algorithm: Algorithm) -> ToSign:

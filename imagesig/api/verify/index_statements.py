@@ -19,6 +19,7 @@ from imagesig.api.verify.subjects import Manifest
 from imagesig.effort import Cost
 from imagesig.errors import (
     BudgetExceeded,
+    ConditionFailed,
     FormatViolation,
     LimitExceeded,
     MalformedError,
@@ -91,7 +92,7 @@ class IndexStatements(Struct, dict=True):
                 of_index.add(claim, item.image, item.origin)
         of_index.conclude(judge)
         for rejection in rejections:
-            judge.reject(rejection)
+            judge.reject(_unfit(rejection) if judge.requirement.every else rejection)
 
     @cached_property
     def _index(self) -> Index | None:
@@ -174,7 +175,7 @@ class IndexStatements(Struct, dict=True):
     def _signatures(self, judge: StatementJudge) -> tuple[tuple[VerifiedSignature, ...], ...]:
         """The signatures of the index that authorities of the requirement accept: each one once for each authority.
 
-        Of one authority's signatures by one key the first is enough.
+        Of one authority's signatures by one key the first is enough, unless an expression may tell them apart.
         """
         # speed: a circle otherwise; most rules need no attestation
         from imagesig.api.verify.evidence import StoredEvidence
@@ -203,7 +204,7 @@ class IndexStatements(Struct, dict=True):
             for item in accepted:
                 signer = item.authority, item.public_key.spki
                 # Without an authority, only a missing certification is logged: that proves nothing.
-                if item.authority and signer not in seen:
+                if item.authority and (signer not in seen or judge.requirement.cel):
                     seen.add(signer)
                     found.setdefault(item.origin, {})[item.authority] = item
         return tuple(tuple(variants.values()) for variants in found.values())
@@ -227,6 +228,13 @@ class IndexStatements(Struct, dict=True):
     def _is_over(self) -> bool:
         """Whether asking the home for more is pointless."""
         return isinstance(self.unread.failed, Unauthorized) or self._failures >= limits.UNREAD_BLOBS
+
+
+def _unfit(rejection: Rejection) -> Rejection:
+    """The same for a requirement that needs every statement to fit: one that is signed and cannot be read does not."""
+    if isinstance(rejection.error, LimitExceeded | SubjectMismatch):
+        return rejection  # an error anyway, or a statement about something else
+    return Rejection(rejection.origin, ConditionFailed(f"it cannot be read: {rejection.error}"))
 
 
 def _signed(requirement: Attested) -> tuple[Signed, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from imagesig.api.stored_signatures import resolve
 from imagesig.api.verify.subjects import Judge, Judged, Manifest
 from imagesig.errors import (
@@ -27,29 +29,28 @@ def judge_platform(image: Image, platform: str, judge: Judge) -> Judged:
     root = resolve(image)
     choice = child_for_platform(image, root, platform)
     image.check_platform(choice.descriptor.digest)
-    child = choice.descriptor.digest
-    return _judge_child(image, choice, Manifest(root.digest, root, child if child != root.digest else ""), judge)
+    own = Manifest(choice.descriptor.digest, choice.descriptor)
+    if own.digest == root.digest:
+        return Judged(own.digest, judge(own))
+    index = Manifest(root.digest, root, own.digest)
+    return _judge_child(image, choice, replace(own, beside=index), replace(index, beside=own), judge)
 
 
-def _judge_child(image: Image, choice: Choice, root: Manifest, judge: Judge) -> Judged:
+def _judge_child(image: Image, choice: Choice, manifest: Manifest, root: Manifest, judge: Judge) -> Judged:
     """The verdict for the child.
 
     A signed index is trusted to say which platform each child is for. An unsigned index is not: then the child's own
     config must agree.
     """
-    child = choice.descriptor.digest
+    child = manifest.digest
     try:
-        own = judge(Manifest(child, choice.descriptor))
+        own = judge(manifest)
     except (NoSignatures, NoSignatureAccepted, LimitExceeded) as error:
-        if child == root.digest:
-            raise
         # After a limit, the unread signatures may be sufficient: then that limit is the reason, not the index.
         of_index = _judge_index(root, judge, instead=error if isinstance(error, LimitExceeded) else None)
         if not of_index.verified:
             check_platform(image, choice)
         return Judged(child, of_index, through_index=True)
-    if child == root.digest:
-        return Judged(child, own)
     if own.verified:
         try:
             check_platform(image, choice)

@@ -62,15 +62,27 @@ class StoredStatements(Struct, dict=True):
             verdict = judge.verdict(self.evaluation.image)
         # An unread attestation may be the one that is needed; with `every`, it may be the one that does not fit.
         if verdict.failure is not None or requirement.every:
-            too_large = judge.too_large if requirement.every else ()
-            for error in (*(item.failed for item in unread), *(item.limited for item in unread), *too_large):
-                if error:
-                    raise error from verdict.failure
+            _check_read(unread, judge, verdict.failure)
         if verdict.failure is not None:
             if not verdict.accepted and not verdict.rejections:
                 raise self._none_of_type(requirement)
             raise verdict.failure
+        if requirement.every and self.manifest.beside is not None:
+            StoredStatements(self.evaluation, self.manifest.beside).check_every(requirement)
         return verdict
+
+    def check_every(self, requirement: Attested) -> None:
+        """Returns if all attestations of the type by its authorities fit, also if there are none.
+
+        Raises:
+            NoSignatureAccepted: one does not fit.
+            TransportError, LimitExceeded: one could not be read.
+        """
+        judge, stored = self._judges[requirement], self._stored
+        self._in_index.add_to(judge)
+        _check_read((stored, self._in_index.unread), judge, None)
+        if failure := judge.every_failure(self.evaluation.image):
+            raise failure
 
     @property
     def digest(self) -> str:
@@ -156,6 +168,15 @@ class StoredStatements(Struct, dict=True):
             if self._in_index.unsigned
             else "attest it: imagesig attest --type, or ask for a type that it has",
         )
+
+
+def _check_read(unread: Iterable[Stored], judge: StatementJudge, failure: ImagesigError | None) -> None:
+    """Returns if everything was read that may change the verdict. Raises why not, otherwise."""
+    too_large = judge.too_large if judge.requirement.every else ()
+    read = tuple(unread)
+    for error in (*(item.failed for item in read), *(item.limited for item in read), *too_large):
+        if error:
+            raise error from failure
 
 
 def _named(types: Iterable[str]) -> str:

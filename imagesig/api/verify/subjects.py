@@ -16,11 +16,14 @@ class Manifest(Struct, frozen=True):
     """One manifest of the image. `descriptor` has its media type and size if they are already known.
 
     If it is an index that is to prove something about one of its images alone, `child` is the digest of that image.
+    `beside` is the other manifest whose attestations are about the same image: of the image and the index that lists
+    it, the one that is not verified.
     """
 
     digest: str
     descriptor: Descriptor | None = None
     child: str = ""
+    beside: Manifest | None = None
 
 
 Judge = Callable[[Manifest], RuleVerdict]

@@ -169,6 +169,28 @@ def test_what_hangs_on_an_image_is_downloaded_as_it_is_stored(image: imagesig.Im
     assert {"Base64Signature", "Payload"} in [set(json.loads(item.line)) for item in signatures]
 
 
+def test_an_entry_that_an_engine_may_run_is_shown_as_an_image(tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path / "image")
+    one, other = (build_image(layout, {"a": name}, PLATFORMS[0]) for name in (b"1", b"2"))
+    about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": one.digest}
+    entry = Descriptor(other.media_type, other.digest, other.size, Annotations(about), platform=PLATFORMS[0])
+    layout.put_manifest(Index((one, entry)).to_bytes(), OCI_INDEX, "1")
+    found = tree(f"oci:{tmp_path}/image:1").root.children
+    assert [(item.kind, item.digest) for item in found if item.digest == other.digest] == [
+        (ArtifactKind.IMAGE, other.digest)
+    ]
+
+
+def test_statements_beside_an_image_are_downloaded_from_the_repository_of_signatures() -> None:
+    with InMemoryRegistry() as server:
+        opened = registry(f"{server.host}/app:1.0", signature_repository=f"{server.host}/signatures")
+        made = build_image(opened.home, {"a": b"b"}, PLATFORMS[0], "1.0")
+        content = statement(SLSA, {"a": 1}, made.digest)
+        add_referrer(opened.signatures, made, content, IN_TOTO)
+        (found,) = download(opened, "attestation")
+        assert (found.content, found.signed) == (content, False)
+
+
 def test_nothing_of_the_kind_is_an_error(image: imagesig.Image) -> None:
     with pytest.raises(NoSignatures, match="of another type"):
         download(image, "attestation", predicate_type="https://example.org/none")
@@ -287,13 +309,14 @@ def test_what_others_wrote_moves_no_cursor(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
     assert "\nverified" not in done.stdout
-    put_layers(layout, tag_of(root.digest, ".att"), [(b'{"payload":"\x1b[2Jverified"}\x00', DSSE, {})])
-    text = "\x9b2J\x7f\u202e\u2028\u2066\xe9"
+    others = [b'{"payload":"\x1b[2Jverified"}\x00', b'{"payload":"\x9b2Jverified"}']
+    put_layers(layout, tag_of(root.digest, ".att"), [(item, DSSE, {}) for item in others])
+    text = "\x9b2J\x7f\u202e\u2028\u2066\u061c\xe9"
     add_referrer(layout, root, json.dumps({"a": text}, ensure_ascii=False).encode(), DSSE)
     done = run_here("download", "attestation", f"oci:{tmp_path}/image:1")
     assert done.exit_code == 0
-    assert all(line.isprintable() for line in done.stdout.split("\n"))
-    assert {"a": text} in [json.loads(item.line) for item in download(f"oci:{tmp_path}/image:1", "attestation")[1:]]
+    assert all(line.isprintable() for line in done.stdout_bytes.decode().split("\n"))
+    assert {"a": text} in [json.loads(item.line) for item in download(f"oci:{tmp_path}/image:1", "attestation")[2:]]
 
 
 def test_an_sbom_moves_no_cursor_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,6 +243,46 @@ def test_of_two_manifests_about_one_image_one_that_fits_is_enough_unless_every_o
         ask(image, conditions=wanted, every=True)
 
 
+@pytest.mark.parametrize("number", [1, 2], ids=["statement fits", "attestation fits"])
+def test_every_attestation_of_a_platform_must_fit_whether_signed_or_in_the_index(build: Build, number: int) -> None:
+    build.children = build.children[:1]
+    build.state(build.first, {"n": number})
+    image, wanted = build.signed(), [{"pointer": "/n", "equals": 1}]
+    attest(image_at(build.server, build.first), predicate={"n": 3 - number})
+    platform = str(PLATFORMS[0])
+    assert ask(image, conditions=wanted, platform=platform).through_index is (number == 1)
+    with pytest.raises(NoSignatureAccepted, match="'/n' is 2, equals 1 is needed"):
+        ask(image, conditions=wanted, every=True, platform=platform)
+    assert ask(image, every=True, platform=platform).verified
+
+
+@pytest.mark.parametrize("answer", [Answer(404, b"{}"), Answer(200, b"{}")], ids=["missing", "other bytes"])
+@pytest.mark.parametrize("part", ["statement", "manifest"])
+def test_a_registry_hides_no_statement_of_a_signed_index_where_every_one_must_fit(
+    build: Build, answer: Answer, part: str
+) -> None:
+    build.children = build.children[:1]
+    build.state(build.first, {"n": 1})
+    blob = build.state(build.first, {"n": 2})
+    hidden = blob if part == "statement" else build.entries[-1].digest
+    build.signed()
+    image, wanted = image_at(build.server, "1.0"), [{"pointer": "/n", "equals": 1}]
+    build.server.faults.append(lambda request: answer if hidden in request.path else None)
+    assert ask(image, conditions=wanted).verified
+    with pytest.raises(NoSignatureAccepted, match="must fit, and 1 does not: it cannot be read"):
+        ask(image, conditions=wanted, every=True)
+
+
+def test_what_others_attest_of_a_platform_is_not_needed_to_fit(build: Build) -> None:
+    build.children = build.children[:1]
+    build.state(build.first, {"n": 2})
+    image, child = build.signed(1), image_at(build.server, build.first)
+    attest(child, predicate={"n": 1})
+    attest(child, predicate={"n": 2}, key=private_key(number=1))
+    wanted = [{"pointer": "/n", "equals": 1}]
+    assert ask(image, conditions=wanted, every=True, platform=str(PLATFORMS[0])).verified
+
+
 def test_a_statement_of_another_type_is_not_read(build: Build) -> None:
     build.children = build.children[:1]
     blob = build.state(build.first, said=VULN, predicateType=VULN)
@@ -388,6 +428,12 @@ def test_a_signer_whom_nobody_certified_proves_nothing_even_if_that_is_only_logg
 def test_cel_sees_the_image_of_the_statement_and_the_signer_of_the_index(build: Build) -> None:
     text = f"subject.digest == '{build.first}' && signer.fingerprint == '{KEY.fingerprint}' && predicate.ok"
     assert ask(one(build, predicate={"ok": True}), cel=text).statements
+
+
+@pytest.mark.parametrize("name", ["cosign", "bundle"])
+def test_an_expression_may_choose_among_the_signatures_of_one_key(build: Build, name: str) -> None:
+    (made,) = ask(one(build), cel=f"signer.format == '{name}'").statements
+    assert made.signature.format == name
 
 
 def test_the_command_says_that_the_index_proves_it(build: Build, tmp_path: Any) -> None:
