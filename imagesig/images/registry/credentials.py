@@ -22,6 +22,7 @@ from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
 from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, server_of
+from imagesig.images.registry.helper_words import helper_words
 from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
@@ -33,7 +34,6 @@ _NOT_FOR_HELPERS = frozenset(
     {"IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN", "VAULT_TOKEN", "BAO_TOKEN"}
 )
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
-_SAID_BYTES = 512
 _NOT_FOUND = "credentials not found"
 _KEPT = 1024
 """Largest number of repositories whose credentials are kept: memory must not grow with the number of images."""
@@ -222,11 +222,8 @@ class CredentialFiles:
         if done.returncode:
             if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
                 return ANONYMOUS
-            said = done.stdout[:_SAID_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
-            why = (
-                f" ({quote(said)})" if said else ""
-            )  # the protocol has errors on stdout, and credentials only without one
-            raise Unauthorized(f"{what}: ended with status {done.returncode}{why}", hint=f"run: docker login {host}")
+            why = f"ended with status {done.returncode}{helper_words(done.stdout)}"
+            raise Unauthorized(f"{what}: {why}", hint=f"run: docker login {host}")
         return _answered(done.stdout, what)
 
 

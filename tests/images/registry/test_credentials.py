@@ -125,6 +125,24 @@ def test_what_a_failed_helper_says_is_shown_on_one_line(tmp_path: Path) -> None:
         source("registry.example")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"ServerURL":"registry.example","Username":"u","Secret":"s3cret"}',
+        'trace\\n{"Secret":"s3cret"}',
+        '"Secret": "s3cret"\\n}\\n{',
+        "password=s3cret",
+        "cannot reach https://u:s3cret@store.example/",
+    ],
+    ids=["answer", "answer-below", "answer-without-beginning", "git", "login-in-url"],
+)
+def test_a_helper_that_fails_after_its_answer_has_no_credential_in_the_error(tmp_path: Path, answer: str) -> None:
+    helper(tmp_path, "late", f"printf '{answer}\\n'; exit 1")
+    with pytest.raises(Unauthorized, match=r"ended with status 1$") as failed:
+        files(tmp_path, {"credsStore": "late"}, path=str(tmp_path))("registry.example")
+    assert "s3cret" not in str(failed.value)
+
+
 @pytest.mark.parametrize("name", ["auths", "Auths", "AUTHS"])
 @pytest.mark.parametrize("inner", ["auth", "Auth"])
 def test_names_of_members_have_no_case_as_in_go(tmp_path: Path, name: str, inner: str) -> None:
