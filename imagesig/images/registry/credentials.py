@@ -30,9 +30,10 @@ from imagesig.text import quote, redact_keys
 
 _HELPER_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
+_DOCKER_VARIABLES = ("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE")
 _NOT_FOR_HELPERS = frozenset(
     {"IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN", "VAULT_TOKEN", "BAO_TOKEN"}
-)
+).union(_DOCKER_VARIABLES)
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
 _NOT_FOUND = "credentials not found"
 _KEPT = 1024

@@ -12,6 +12,7 @@ import pytest
 from imagesig import limits
 from imagesig.errors import InvalidArgument, Unauthorized
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, credential_files
+from imagesig.keys.secrets import docker_variable
 from imagesig.text import sentence
 
 
@@ -263,7 +264,8 @@ def test_base64_with_anything_else_in_it_is_refused(tmp_path: Path, text: str) -
 
 def test_a_helper_is_told_no_secret_of_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ("IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN")
-    for name in (*secrets, "VAULT_TOKEN", "BAO_TOKEN"):
+    docker = (docker_variable("root"), docker_variable("targets"))
+    for name in (*secrets, "VAULT_TOKEN", "BAO_TOKEN", *docker):
         monkeypatch.setenv(name, "s3cret")
     monkeypatch.setenv("OTHER", "kept")
     helper(tmp_path, "env", f'env > {tmp_path}/environment; echo "{{\\"Username\\":\\"u\\",\\"Secret\\":\\"p\\"}}"')
