@@ -1,13 +1,18 @@
-"""The words of a credential helper that failed, without those that may be a credential. Pure."""
+"""Keeps credentials out of messages: the output of a helper that failed, and variables that name files. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from imagesig.errors import InvalidArgument
 from imagesig.patterns import regex
 from imagesig.text import quote
 
 _SAID_BYTES = 512
 _MAYBE_SECRET = regex(rb"[{=@]")
 """Characters of JSON, of a setting such as `password=…`, and of a URL with a login."""
+_CONTENT = regex(r'\s*\{\s*["}]')
+"""How the content of a credential file begins."""
 
 
 def helper_words(output: bytes) -> str:
@@ -17,3 +22,19 @@ def helper_words(output: bytes) -> str:
     """
     said = output[:_SAID_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
     return f" ({quote(said)})" if said and not _MAYBE_SECRET.search(output) else ""
+
+
+def path_in(environ: Mapping[str, str], variable: str) -> str:
+    """The path in a variable; empty if it is not set. Paths are shown to people.
+
+    Raises:
+        InvalidArgument: the variable has the content of a credential file, as `DOCKER_AUTH_CONFIG` of other tools has.
+    """
+    text = environ.get(variable, "")
+    if _CONTENT.match(text):
+        raise InvalidArgument(
+            f"{variable}: it has the content of a credential file, a path is needed",
+            hint=f"write its content to a file, and name {'its folder' if variable == 'DOCKER_CONFIG' else 'it'} in "
+            f"{variable}",
+        )
+    return text

@@ -22,7 +22,7 @@ from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
 from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, server_of
-from imagesig.images.registry.helper_words import helper_words
+from imagesig.images.registry.credential_texts import helper_words, path_in
 from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
@@ -79,11 +79,11 @@ def anonymous(_host: str) -> Credential:
 
 
 def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The credential files. The first one that has the host is used."""
+    """The credential files. The first one that has the host is used. Raises as `path_in`."""
     home = Path(environ.get("HOME") or "/nonexistent")
     runtime = environ.get("XDG_RUNTIME_DIR")
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    named = environ.get("REGISTRY_AUTH_FILE")
+    named = path_in(environ, "REGISTRY_AUTH_FILE")
     return (
         *((Path(named),) if named else ()),
         Path(runtime, "containers/auth.json") if runtime else Path(f"/run/containers/{os.getuid()}/auth.json"),
@@ -93,8 +93,8 @@ def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def docker_folder(environ: Mapping[str, str]) -> Path:
-    """The folder of docker's configuration: `$DOCKER_CONFIG`, else `~/.docker`."""
-    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
+    """The folder of docker's configuration: `$DOCKER_CONFIG`, else `~/.docker`. Raises as `path_in`."""
+    return Path(path_in(environ, "DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
 
 
 class CredentialStep(RedactedStruct, frozen=True):

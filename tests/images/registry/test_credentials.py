@@ -14,6 +14,7 @@ from imagesig.errors import InvalidArgument, Unauthorized
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, credential_files
 from imagesig.keys.secrets import docker_variable
 from imagesig.text import sentence
+from tests.commands import run_here
 
 
 def auth(text: str) -> dict[str, str]:
@@ -288,3 +289,19 @@ def test_a_password_is_hidden_from_messages_also_as_it_is_sent() -> None:
     Credential("robot", "pa55-of-this-test")
     assert sentence(f"authorization: Basic {sent}") == "authorization: Basic (secret)"
     assert sentence("the password pa55-of-this-test") == "the password (secret)"
+
+
+@pytest.mark.parametrize("variable", ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG"])
+@pytest.mark.parametrize("entries", [1, 50], ids=["a-file-name", "longer-than-a-file-name"])
+def test_the_content_of_a_credential_file_in_place_of_its_name_is_not_shown(
+    variable: str, entries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(
+        variable, json.dumps({"auths": {f"127.0.0.1:{port}": auth("me:s3cret") for port in range(entries)}})
+    )
+    for command in ("doctor", "inspect"):
+        done = run_here(command, "127.0.0.1:1/app:1")
+        assert done.exit_code != 0
+        assert f"{variable}: it has the content of a credential file, a path is needed" in done.output + done.stderr
+        assert auth("me:s3cret")["auth"] not in done.output + done.stderr
