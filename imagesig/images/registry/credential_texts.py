@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from imagesig.errors import InvalidArgument
 from imagesig.patterns import regex
 from imagesig.text import quote
@@ -24,17 +22,14 @@ def helper_words(output: bytes) -> str:
     return f" ({quote(said)})" if said and not _MAYBE_SECRET.search(output) else ""
 
 
-def path_in(environ: Mapping[str, str], variable: str) -> str:
-    """The path in a variable; empty if it is not set. Paths are shown to people.
+def refuse_content(text: str, variable: str) -> None:
+    """Raises `InvalidArgument` if a variable for a path has the content of a credential file: paths are shown.
 
-    Raises:
-        InvalidArgument: the variable has the content of a credential file, as `DOCKER_AUTH_CONFIG` of other tools has.
+    Other tools read `DOCKER_AUTH_CONFIG`, which has such content.
     """
-    text = environ.get(variable, "")
     if _CONTENT.match(text):
+        place = "its folder" if variable == "DOCKER_CONFIG" else "it"
         raise InvalidArgument(
             f"{variable}: it has the content of a credential file, a path is needed",
-            hint=f"write its content to a file, and name {'its folder' if variable == 'DOCKER_CONFIG' else 'it'} in "
-            f"{variable}",
+            hint=f"write its content to a file, and name {place} in {variable}",
         )
-    return text

@@ -21,8 +21,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
-from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, server_of
-from imagesig.images.registry.credential_texts import helper_words, path_in
+from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, path_in, server_of
 from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
@@ -223,6 +222,8 @@ class CredentialFiles:
         if done.returncode:
             if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
                 return ANONYMOUS
+            from imagesig.images.registry.credential_texts import helper_words  # speed: for errors only
+
             why = f"ended with status {done.returncode}{helper_words(done.stdout)}"
             raise Unauthorized(f"{what}: {why}", hint=f"run: docker login {host}")
         return _answered(done.stdout, what)
