@@ -31,12 +31,19 @@ class TlsFront:
 
 @contextlib.contextmanager
 def tls_front(
-    to: str, authority: trustme.CA, *names: str, name: str = "127.0.0.1", clients: trustme.CA | None = None
+    to: str,
+    authority: trustme.CA,
+    *names: str,
+    name: str = "127.0.0.1",
+    common_name: str = "",
+    clients: trustme.CA | None = None,
 ) -> Iterator[TlsFront]:
     """Ends TLS and passes everything on to the server at `to`. With `clients`, it asks for a client's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslsocket_class = TlsSocket
-    authority.issue_cert(*(names or ("127.0.0.1", "localhost", "::1"))).configure_cert(context)
+    identities = names or ("127.0.0.1", "localhost", "::1")
+    certificate = authority.issue_cert(*identities, **({"common_name": common_name} if common_name else {}))
+    certificate.configure_cert(context)
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         clients.configure_trust(context)

@@ -5,6 +5,7 @@ Spec: notary's HTTP API; docker's rules for the address of the server, its TLS f
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,6 @@ from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.credentials import CredentialSource, docker_folder
 from imagesig.oci.reference import DOCKER_HUB, Reference
-from imagesig.reading import is_file
 from imagesig.text import quote
 from imagesig.url import Url, parse_url, redact
 from imagesig.version import __version__
@@ -167,17 +167,23 @@ class TrustServer:
 
 
 def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] | None]:
-    """The authorities and the client certificate in docker's folder for the server."""
+    """The authorities and the client certificate in docker's folder for the server.
+
+    Raises `InvalidArgument` for a folder that cannot be read: it may name authorities in place of the system's.
+    """
     names = [f"{url.host}:{url.port}", url.netloc]
     for folder in dict.fromkeys(docker / "tls" / name for name in names):
-        authorities = folder / "ca.crt"
         try:
-            certificates = sorted(folder.glob("*.cert"))
-        except OSError as error:
-            raise InvalidArgument(f"docker's TLS files {folder}: cannot be listed ({error.strerror})") from error
-        client = next(((item, item.with_suffix(".key")) for item in certificates), None)
-        if is_file(authorities) or client:
-            return authorities if is_file(authorities) else None, client
+            found = sorted(folder / name for name in os.listdir(folder))  # noqa: PTH208 - a glob hides errors
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a file name"
+            raise InvalidArgument(f"docker's TLS files {folder}: cannot be listed ({reason})") from error
+        authorities = folder / "ca.crt"
+        client = next(((item, item.with_suffix(".key")) for item in found if item.suffix == ".cert"), None)
+        if authorities in found or client:
+            return authorities if authorities in found else None, client
     return None, None
 
 

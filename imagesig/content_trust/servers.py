@@ -193,8 +193,11 @@ class TrustServers:
         return self._server(self.url(trust, image), trust, image)
 
     def _from_memory(self, url: str, request: UpdateRequest) -> Callable[[File], bytes | None]:
+        # Docker's files are no pin, and perhaps of another server: without a pin only an own root names this server.
+        is_known = bool(request.pins) or ROOT in request.remembered
+
         def fetch(file: File) -> bytes | None:
-            if file == File.current(file.role) and (content := request.newest(file.role)) is not None:
+            if is_known and file == File.current(file.role) and (content := request.newest(file.role)) is not None:
                 return content
             raise Unreachable(
                 f"{url}: {file.name} is not remembered, and nothing is asked offline",

@@ -17,13 +17,15 @@ def client_context(*, cafile: str | None = None, cadata: str | None = None) -> s
 
     As in Go's clients, each of these certificates is an anchor, also one of an intermediate authority, and an authority
     needs no more than what RFC 5280 wants of every reader. Python 3.13 and later do the first by themselves, and refuse
-    private authorities that leave out a key identifier.
+    private authorities that leave out a key identifier. A host is one that the certificate has in subjectAltName: a
+    common name is any text, such as a person's name.
     """
     # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
     import ssl
 
     context = ssl.create_default_context(cafile=cafile, cadata=cadata)
     context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.hostname_checks_common_name = False
     return context
 
 

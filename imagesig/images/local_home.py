@@ -12,7 +12,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from imagesig.errors import DigestMismatch, LimitExceeded, MalformedError, NotFound, SignaturesUnsupported
+from imagesig.errors import (
+    DigestMismatch,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedError,
+    NotFound,
+    SignaturesUnsupported,
+)
 from imagesig.images.image import Image
 from imagesig.images.merge import Merge, Tagged, nothing_to_settle, read_tag
 from imagesig.images.source import ImageSource
@@ -20,6 +27,7 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.listing import Listing
 from imagesig.oci.location import Location
 from imagesig.oci.manifest import INDEX_TYPES, MANIFEST_TYPES, OCI_MANIFEST, check_document
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.images.abilities import Probe
@@ -102,7 +110,13 @@ class LocalHome(ABC):
         return str(self.location)
 
     def image(self, target: str = "") -> Image:
-        """The image here that a tag or digest names; without one, the only image."""
+        """The image here that a tag or digest names; without one, the only image.
+
+        Raises `InvalidArgument` for `@0`: skopeo takes it for a number, and an entry may have it as its tag.
+        """
+        if target.startswith("@"):
+            wanted = "a tag or digest is needed; numbers are read in oci:DIRECTORY only"
+            raise InvalidArgument(f"{self.name}: {quote(target)}, {wanted}")
         return Image(self, target or self.only_image(), self, place=self.location, described=self.described)
 
     def tag_for(self, digest: str) -> str:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,3 +144,38 @@ def test_tls_files_are_those_of_docker(tmp_path: Path) -> None:
             server(url, docker=tmp_path, ca_file=folder / "none")
     finally:
         loopback.stop()
+
+
+@pytest.mark.parametrize("made", ["dangling", "folder", "loop", "unlistable"])
+def test_authorities_of_docker_that_cannot_be_read_are_not_replaced_by_the_systems(
+    made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder names the authorities that the user trusts for this server."""
+    folder = tmp_path / "tls" / "notary.example"
+    folder.mkdir(parents=True)
+    match made:
+        case "dangling":
+            (folder / "ca.crt").symlink_to("none")
+        case "folder":
+            (folder / "ca.crt").mkdir()
+        case "loop":
+            (folder / "ca.crt").symlink_to("ca.crt")
+        case _:
+            listed, stat = os.listdir, Path.stat
+
+            def denied(path: Path) -> None:
+                if Path(path).is_relative_to(folder) and Path(path) != folder:
+                    raise PermissionError(errno.EACCES, "Permission denied")
+
+            def no_list(path: Path) -> list[str]:
+                denied(Path(path) / "x")
+                return listed(path)
+
+            def no_stat(path: Path, **options: bool) -> os.stat_result:
+                denied(path)
+                return stat(path, **options)
+
+            monkeypatch.setattr(os, "listdir", no_list)
+            monkeypatch.setattr(Path, "stat", no_stat)
+    with pytest.raises(InvalidArgument, match=r"certificate authorities|TLS files"):
+        server("https://notary.example", docker=tmp_path)

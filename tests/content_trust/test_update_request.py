@@ -11,7 +11,7 @@ import pytest
 from imagesig import ContentTrust, KeyType, TrustServers, add_signer, init_trust, revoke_trust, rotate_trust_key
 from imagesig.content_trust import InMemoryTrust, TrustKeys
 from imagesig.content_trust.update import TrustData
-from imagesig.errors import InvalidArgument, NotTrusted, SignatureRejected
+from imagesig.errors import InvalidArgument, NotTrusted, SignatureRejected, Unreachable
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileKey
 from imagesig.oci.reference import parse_reference
@@ -123,6 +123,19 @@ def test_what_docker_has_seen_is_enough_offline_and_the_newest_is_used(stage: St
     assert found is not None
     assert found.targets.targets.document.version == 3
     assert not any(name.startswith("3.") for name in stage.server.asked)
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["this-server", "another-server"])
+def test_what_docker_trusted_at_first_contact_is_no_first_contact_offline(stage: Stage, is_own: bool) -> None:
+    """Docker's folder names no server: the files may be of another one, whose root nobody has pinned."""
+    stage.docker_reads(stage.present if is_own else TrustRepository())
+    first = ContentTrust(stage.server.url, first_use=True)
+    with pytest.raises(Unreachable, match="is not remembered, and nothing is asked offline"):
+        stage.view(first, offline=True)
+    if is_own:
+        assert stage.view(offline=True), "a pin says whose files these are"
+        assert stage.view(first)
+        assert stage.view(first, offline=True)
 
 
 def test_a_pin_is_needed_for_what_docker_trusted_at_first_contact(stage: Stage) -> None:

@@ -53,6 +53,34 @@ def test_certificates_and_host_names_are_checked() -> None:
     assert context.check_hostname
 
 
+def test_the_common_name_of_a_certificate_is_no_host_as_for_go(tmp_path: Path) -> None:
+    """Authorities check the hosts in subjectAltName; a common name may be any text, such as that of a person."""
+    authority = trustme.CA()
+    with (
+        InMemoryRegistry() as server,
+        tls_front(server.host, authority, "me@example.org", name="localhost", common_name="localhost") as front,
+    ):
+        server.add_image()
+        done = run_here("inspect", "--registry-ca", trusted(authority, tmp_path), f"{front.host}/app:1")
+        assert done.exit_code == 1
+        assert "certificate verify failed" in done.stderr
+        assert not server.requests
+
+
+@pytest.mark.interop
+def test_cosign_takes_no_common_name_for_a_host(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    for name, is_trusted in (("localhost", True), ("me@example.org", False)):
+        with (
+            InMemoryRegistry() as server,
+            tls_front(server.host, authority, name, name="localhost", common_name="localhost") as front,
+        ):
+            server.faults.append(lambda request: Answer(200, b"{}") if request.path == "/v2/" else None)
+            server.add_image()
+            tools = Tools(tmp_path, {"SSL_CERT_FILE": str(trusted(authority, tmp_path))})
+            assert tools.run("cosign3", "tree", f"{front.host}/app:1").ok is is_trusted
+
+
 @pytest.mark.interop
 def test_cosign_trusts_an_intermediate_authority_alone(tmp_path: Path) -> None:
     issuing = trustme.CA().create_child_ca()

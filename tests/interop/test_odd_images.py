@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from imagesig.oci.manifest import OCI_MANIFEST
+from imagesig.errors import InvalidArgument
+from imagesig.oci.manifest import OCI_CONFIG, OCI_MANIFEST
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.commands import run, run_here
+from tests.images.archive.archives import archive_of
 from tests.interop.tools import Tools
 from tests.odd_images import (
+    CONFIG,
+    LAYER,
     MOVED_BY_SKOPEO,
     MOVED_BY_US,
     MOVED_IN_PART,
@@ -21,6 +25,7 @@ from tests.odd_images import (
     WRONG_ENTRIES,
     entry,
     manifest,
+    store,
     write_layout,
 )
 from tests.peers.servers import RegistryServer
@@ -147,3 +152,23 @@ def test_a_registry_that_asks_strangers_for_no_login_is_reached_as_by_cosign(sta
         Tools(tmp_path, environ).run("cosign3", "tree", "--allow-http-registry", image).must_succeed()
         done = run("inspect", image, HOME=str(tmp_path), **environ)
         assert done.returncode == 0, done.stderr
+
+
+def test_a_number_is_an_image_of_a_docker_archive_for_skopeo_and_no_tag_for_us(tmp_path: Path) -> None:
+    write_layout(tmp_path, manifest(tmp_path))
+    document = json.loads((tmp_path / "index.json").read_text())
+    other = CONFIG.replace(b"amd64", b"arm64")
+    entries = []
+    for name, config in (("1.0", CONFIG), ("@0", other)):
+        made = entry(
+            tmp_path, json.dumps(manifest(tmp_path, config=entry(tmp_path, config, OCI_CONFIG))).encode(), OCI_MANIFEST
+        )
+        entries.append(made | {"annotations": {"org.opencontainers.image.ref.name": name}})
+    (tmp_path / "index.json").write_text(json.dumps(document | {"manifests": entries}))
+    blob = {content: f"blobs/sha256/{store(tmp_path, content)[7:]}" for content in (CONFIG, other, LAYER)}
+    images = [{"Config": blob[config], "RepoTags": None, "Layers": [blob[LAYER]]} for config in (CONFIG, other)]
+    (tmp_path / "manifest.json").write_text(json.dumps(images))
+    named = f"docker-archive:{archive_of(tmp_path, tmp_path / 'image.tar')}:@0"
+    run = Tools(tmp_path).run("skopeo", "--insecure-policy", "inspect", "--config", named).must_succeed()
+    assert json.loads(run.stdout)["architecture"] == "amd64"
+    assert run_here("inspect", named).exit_code == InvalidArgument("").exit_status

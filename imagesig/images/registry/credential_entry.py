@@ -1,4 +1,4 @@
-"""Which entry of a credential file is for a repository. Pure.
+"""Which credential file a variable names, and which of its entries is for a repository. Pure.
 
 Spec: containers-auth.json(5), and the docker CLI, which stored URLs as keys for years. A key with a scheme is for its
 host, with any path. A key without a scheme is for a host, or for the repositories below its path.
@@ -35,6 +35,16 @@ class Helper(RedactedStruct, frozen=True):
 
     key: str = ""
     name: str = ""
+
+
+def path_in(environ: Mapping[str, str], variable: str) -> str:
+    """The path in a variable; empty if it is not set. Raises `InvalidArgument` if it has the content of a file."""
+    text = environ.get(variable, "")
+    if "{" in text:
+        from imagesig.images.registry.credential_texts import refuse_content  # speed: for errors only
+
+        refuse_content(text, variable)
+    return text
 
 
 def helper_for(document: Mapping[str, object], host: str) -> Helper:

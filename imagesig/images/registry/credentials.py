@@ -21,7 +21,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
-from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, server_of
+from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, path_in, server_of
 from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
@@ -29,11 +29,11 @@ from imagesig.text import quote, redact_keys
 
 _HELPER_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
+_DOCKER_VARIABLES = ("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE")
 _NOT_FOR_HELPERS = frozenset(
     {"IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN", "VAULT_TOKEN", "BAO_TOKEN"}
-)
+).union(_DOCKER_VARIABLES)
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
-_SAID_BYTES = 512
 _NOT_FOUND = "credentials not found"
 _KEPT = 1024
 """Largest number of repositories whose credentials are kept: memory must not grow with the number of images."""
@@ -78,11 +78,11 @@ def anonymous(_host: str) -> Credential:
 
 
 def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The credential files. The first one that has the host is used."""
+    """The credential files. The first one that has the host is used. Raises as `path_in`."""
     home = Path(environ.get("HOME") or "/nonexistent")
     runtime = environ.get("XDG_RUNTIME_DIR")
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    named = environ.get("REGISTRY_AUTH_FILE")
+    named = path_in(environ, "REGISTRY_AUTH_FILE")
     return (
         *((Path(named),) if named else ()),
         Path(runtime, "containers/auth.json") if runtime else Path(f"/run/containers/{os.getuid()}/auth.json"),
@@ -92,8 +92,8 @@ def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def docker_folder(environ: Mapping[str, str]) -> Path:
-    """The folder of docker's configuration: `$DOCKER_CONFIG`, else `~/.docker`."""
-    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
+    """The folder of docker's configuration: `$DOCKER_CONFIG`, else `~/.docker`. Raises as `path_in`."""
+    return Path(path_in(environ, "DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
 
 
 class CredentialStep(RedactedStruct, frozen=True):
@@ -222,11 +222,10 @@ class CredentialFiles:
         if done.returncode:
             if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
                 return ANONYMOUS
-            said = done.stdout[:_SAID_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
-            why = (
-                f" ({quote(said)})" if said else ""
-            )  # the protocol has errors on stdout, and credentials only without one
-            raise Unauthorized(f"{what}: ended with status {done.returncode}{why}", hint=f"run: docker login {host}")
+            from imagesig.images.registry.credential_texts import helper_words  # speed: for errors only
+
+            why = f"ended with status {done.returncode}{helper_words(done.stdout)}"
+            raise Unauthorized(f"{what}: {why}", hint=f"run: docker login {host}")
         return _answered(done.stdout, what)
 
 

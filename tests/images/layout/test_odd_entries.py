@@ -13,6 +13,7 @@ from imagesig.errors import ImageNotFound, ImagesigError, InvalidArgument, Malfo
 from imagesig.images.open import open_destination
 from imagesig.oci.manifest import OCI_MANIFEST
 from tests.commands import run_here
+from tests.images.archive.archives import archive_of
 from tests.makers import signing_key
 from tests.odd_images import ODD_ENTRIES, WRONG_ENTRIES, Members, entry, manifest, write_layout
 
@@ -99,3 +100,12 @@ def test_a_number_names_an_entry_as_in_skopeo(tmp_path: Path) -> None:
             inspect(f"oci:{tmp_path}:{target}")
     with pytest.raises(InvalidArgument, match="a tag is needed to write"):
         open_destination(f"oci:{tmp_path}:@0")
+
+
+@pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
+def test_a_number_is_no_tag_in_an_archive(form: str, tmp_path: Path) -> None:
+    """skopeo takes `docker-archive:FILE:@0` for the first image, even if another one has this text as its tag."""
+    with_entries(tmp_path, lambda image, other: [image, other | {"annotations": {NAME: "@0"}}])
+    file = archive_of(tmp_path, tmp_path / "image.tar")
+    with pytest.raises(InvalidArgument, match="numbers are read in oci:DIRECTORY only"):
+        inspect(f"{form}:{file}:@0")

@@ -12,7 +12,9 @@ import pytest
 from imagesig import limits
 from imagesig.errors import InvalidArgument, Unauthorized
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, credential_files
+from imagesig.keys.secrets import docker_variable
 from imagesig.text import sentence
+from tests.commands import run_here
 
 
 def auth(text: str) -> dict[str, str]:
@@ -123,6 +125,24 @@ def test_what_a_failed_helper_says_is_shown_on_one_line(tmp_path: Path) -> None:
     source = files(tmp_path, {"credsStore": "sad"}, path=str(tmp_path))
     with pytest.raises(Unauthorized, match=r"ended with status 1 \('gpg: decryption failed: No secret key'\)$"):
         source("registry.example")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"ServerURL":"registry.example","Username":"u","Secret":"s3cret"}',
+        'trace\\n{"Secret":"s3cret"}',
+        '"Secret": "s3cret"\\n}\\n{',
+        "password=s3cret",
+        "cannot reach https://u:s3cret@store.example/",
+    ],
+    ids=["answer", "answer-below", "answer-without-beginning", "git", "login-in-url"],
+)
+def test_a_helper_that_fails_after_its_answer_has_no_credential_in_the_error(tmp_path: Path, answer: str) -> None:
+    helper(tmp_path, "late", f"printf '{answer}\\n'; exit 1")
+    with pytest.raises(Unauthorized, match=r"ended with status 1$") as failed:
+        files(tmp_path, {"credsStore": "late"}, path=str(tmp_path))("registry.example")
+    assert "s3cret" not in str(failed.value)
 
 
 @pytest.mark.parametrize("name", ["auths", "Auths", "AUTHS"])
@@ -245,7 +265,8 @@ def test_base64_with_anything_else_in_it_is_refused(tmp_path: Path, text: str) -
 
 def test_a_helper_is_told_no_secret_of_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ("IMAGESIG_PASSPHRASE", "COSIGN_PASSWORD", "IMAGESIG_PKCS11_PIN", "COSIGN_PKCS11_PIN")
-    for name in (*secrets, "VAULT_TOKEN", "BAO_TOKEN"):
+    docker = (docker_variable("root"), docker_variable("targets"))
+    for name in (*secrets, "VAULT_TOKEN", "BAO_TOKEN", *docker):
         monkeypatch.setenv(name, "s3cret")
     monkeypatch.setenv("OTHER", "kept")
     helper(tmp_path, "env", f'env > {tmp_path}/environment; echo "{{\\"Username\\":\\"u\\",\\"Secret\\":\\"p\\"}}"')
@@ -268,3 +289,19 @@ def test_a_password_is_hidden_from_messages_also_as_it_is_sent() -> None:
     Credential("robot", "pa55-of-this-test")
     assert sentence(f"authorization: Basic {sent}") == "authorization: Basic (secret)"
     assert sentence("the password pa55-of-this-test") == "the password (secret)"
+
+
+@pytest.mark.parametrize("variable", ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG"])
+@pytest.mark.parametrize("entries", [1, 50], ids=["a-file-name", "longer-than-a-file-name"])
+def test_the_content_of_a_credential_file_in_place_of_its_name_is_not_shown(
+    variable: str, entries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(
+        variable, json.dumps({"auths": {f"127.0.0.1:{port}": auth("me:s3cret") for port in range(entries)}})
+    )
+    for command in ("doctor", "inspect"):
+        done = run_here(command, "127.0.0.1:1/app:1")
+        assert done.exit_code != 0
+        assert f"{variable}: it has the content of a credential file, a path is needed" in done.output + done.stderr
+        assert auth("me:s3cret")["auth"] not in done.output + done.stderr
