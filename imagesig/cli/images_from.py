@@ -76,7 +76,7 @@ class Images:
         buildx_metadata: Sequence[Path] = (),
     ) -> None:
         if not arguments and not images_from and not workload_files and not buildx_metadata:
-            raise click.UsageError("name an image, or a list of them: IMAGE..., --images-from or --workload")
+            raise click.UsageError(f"name an image, or give a list of them: IMAGE... or {_list_options()}")
         if images_from and not os.path.lexists(images_from):
             refuse_key(images_from, "--images-from", "give the path of a file with one image per line", raw=True)
         self.workloads = _read_all(workload_files) if workload_files else ()
@@ -177,11 +177,18 @@ images_or_builds_options = gathered(
             multiple=True,
             type=FilePath(),
             metavar="FILE",
-            help="What buildx wrote for --metadata-file: sign the images that it pushed; repeatable.",
+            help="What buildx wrote for --metadata-file: take the images that it pushed; repeatable.",
         )
     },
 )
 """The same with `--buildx-metadata`."""
+
+
+def _list_options() -> str:
+    """The options of the running command that name lists of images, for people."""
+    context = click.get_current_context()
+    taken = {name for parameter in context.command.params for name in parameter.opts}
+    return " or ".join(name for name in ("--images-from", "--workload", "--buildx-metadata") if name in taken)
 
 
 def _read_all(paths: Sequence[Path]) -> tuple[Workloads, ...]:

@@ -77,7 +77,11 @@ def choose_output(*choices: str, help_text: str = "What to write to stdout.") ->
 output_option = choose_output("text", "json")
 no_recursive_option = click.option("--no-recursive", is_flag=True, help="Sign only the index, not the images it lists.")
 platform_option = click.option(
-    "--platform", type=Name(), default="", metavar="OS/ARCH", help="Verify this platform of a multi-platform image."
+    "--platform",
+    type=Name(),
+    default="",
+    metavar="OS/ARCH[/VARIANT]",
+    help="Verify this platform of a multi-platform image.",
 )
 
 

@@ -86,7 +86,7 @@ class Trust(Struct, frozen=True):
         if not keys and not self.authorities and not servers:
             raise InvalidArgument(
                 "verify: no trusted key or CA given",
-                hint="give --key PUBLIC_KEY, --ca ROOTS.pem, --policy FILE or --trust-policy FILE",
+                hint="give --key PUBLIC_KEY, --ca ROOTS.pem or --policy FILE",
             )
         trusted: list[CertificateAuthority | ContentTrust]
         trusted = [CertificateAuthority.from_pem(str(path), _read(path), self.holders) for path in self.authorities]

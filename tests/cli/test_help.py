@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.main import cli
+from imagesig.errors import InvalidArgument
+from tests.commands import run_here
 
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -60,3 +63,33 @@ def test_commands_with_more_than_eight_options_group_them() -> None:
     for name, command in COMMANDS.items():
         options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
         assert len(options) <= 8 or isinstance(command, GroupedCommand), name
+
+
+@pytest.mark.parametrize(
+    ("name", "lists"),
+    [
+        ("sign", "--images-from or --buildx-metadata"),
+        ("attest", "--images-from or --buildx-metadata"),
+        ("verify", "--images-from or --workload"),
+        ("verify-attestation", "--images-from or --workload"),
+    ],
+)
+def test_without_an_image_the_error_names_the_lists_that_the_command_takes(name: str, lists: str) -> None:
+    arguments = ["--type", "custom", "--predicate", "p.json"] if name == "attest" else []
+    done = CliRunner().invoke(cli, [name, "--key", "release.key", *arguments])
+    assert done.exit_code == 2
+    assert f"IMAGE... or {lists}\n" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["verify", "verify-attestation"])
+def test_the_help_of_a_command_that_uses_the_default_policy_says_so(name: str) -> None:
+    assert "the default policy applies" in " ".join(CliRunner().invoke(cli, [name, "--help"]).stdout.split())
+
+
+def test_no_hint_of_verify_blob_names_an_option_that_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+    arguments = ["verify-blob", "--signature", str(tmp_path / "file"), str(tmp_path / "file")]
+    error = run_here(*arguments).exception
+    assert isinstance(error, InvalidArgument)
+    named = {word.rstrip(",") for word in error.hint.split() if word.startswith("--")}
+    assert named == {"--key", "--ca", "--policy"}

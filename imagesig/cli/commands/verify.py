@@ -140,6 +140,9 @@ def command(
 
     IMAGE is a reference such as ghcr.io/acme/app:1.0, or a local image: oci:DIRECTORY[:TAG|@DIGEST],
     oci-archive:FILE[:TAG|@DIGEST], docker-archive:FILE[:REFERENCE|@DIGEST] or dir:DIRECTORY.
+
+    If no option says whom to trust, the default policy applies: the file named by IMAGESIG_POLICY, else
+    ~/.config/imagesig/policy.toml, else /etc/imagesig/policy.toml. `imagesig policy init` makes one.
     """
     if print_pinned and (len(images.workloads) != 1 or output != "text"):
         raise click.UsageError("--print-pinned prints one file: give exactly one --workload, and no --output")

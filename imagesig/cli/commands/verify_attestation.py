@@ -162,7 +162,8 @@ def command(
 ) -> None:
     """Verify that trusted signers attest something of images, such as their provenance, and print what is attested.
 
-    IMAGE is a reference or a local image, as of `imagesig verify`. Signatures of the image are not read.
+    IMAGE is a reference or a local image, as of `imagesig verify`. Signatures of the image are not read. If no option
+    says whom to trust, the default policy applies, as of `imagesig verify`.
     """
     query = asked.query()
     open_keys = partial(open_public_keys, settings=key_settings(passphrase_file, timeout=transport.timeout))

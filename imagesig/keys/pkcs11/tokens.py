@@ -27,13 +27,13 @@ def choose_token(tokens: Sequence[tuple[int, Any]], wanted: Pkcs11Uri, module: s
     if len(fitting) > 1:  # SoftHSM also shows a slot for the next token
         fitting = [token for token in fitting if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
     if len(fitting) != 1:
-        there = ", ".join(f"{quote(text_of(token.label))} (slot {slot_id})" for slot_id, token in readable) or "none"
+        there = ", ".join(_named(token, slot_id) for slot_id, token in readable) or "none"
         broken = "".join(f"; slot {slot_id}: {answer}" for slot_id, answer in sorted(functions.slots.items()))
         if "softhsm" in module and not any(token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED for _, token in readable):
             broken += "; SOFTHSM2_CONF must name the configuration with the folder of your tokens"
         raise KeyNotFound(
             f"PKCS#11 module {module}: {len(fitting)} tokens fit {wanted}, exactly one is needed",
-            hint=f"tokens there: {there}{broken}" + ("; name it by slot-id=NUMBER" if functions.unknown else ""),
+            hint=f"name one with token=, serial= or slot-id=; tokens there: {there}{broken}",
         )
     return fitting[0]
 
@@ -67,10 +67,25 @@ def describe_slots(tokens: Sequence[tuple[int, Any]], functions: Functions) -> l
     return described or [("PKCS#11 token", "none")]
 
 
+def _named(token: Any, slot_id: int) -> str:
+    """Label and slot."""
+    label = quote(text_of(token.label)) if text_of(token.label) else _blank(token)
+    return f"{label} (slot {slot_id})"
+
+
+def _blank(token: Any) -> str:
+    """Why a token has no label: SoftHSM also shows a slot for the next token."""
+    import pkcs11
+
+    return "no label" if token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED else "not initialised"
+
+
 def _describe_token(token: Any, slot_id: int) -> str:
     """Label, serial number, slot and the state of the PIN, for people."""
     import pkcs11
 
+    if not text_of(token.label) and not token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED:
+        return f"not initialised, slot {slot_id}"
     states = {
         pkcs11.TokenFlag.USER_PIN_LOCKED: "its PIN is locked",
         pkcs11.TokenFlag.USER_PIN_FINAL_TRY: "one more wrong PIN locks it",

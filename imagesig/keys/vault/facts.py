@@ -20,7 +20,7 @@ def facts(client: VaultClient, call: Call, login: object, mount: str) -> Iterato
     """See `TellsFacts.facts`."""
     yield "Vault address", client.address
     yield "Vault", _fact(lambda: _state(client))
-    yield "Vault login", _fact(lambda: f"{login!r}: {_logged_in(call)}")
+    yield "Vault login", _fact(lambda: f"{login or 'of your hvac client'}: {_logged_in(call)}")
     yield "transit mount", mount
 
 

@@ -89,6 +89,9 @@ class TokenLogin:
     def __repr__(self) -> str:
         return "TokenLogin()" if self._token else "TokenLogin(of the agent)"
 
+    def __str__(self) -> str:
+        return "with a token" if self._token else "with the token of the agent"
+
 
 class Method(Struct, frozen=True):
     """One auth method: its login path, and the function that makes the request body for each login."""
@@ -179,3 +182,6 @@ class MethodLogin:
 
     def __repr__(self) -> str:
         return f"MethodLogin({self._method.name})"
+
+    def __str__(self) -> str:
+        return f"with the method {self._method.name}"

@@ -204,7 +204,7 @@ class VaultProvider(KeyProvider):
                 detail = f"{error}; {error.hint}" if isinstance(error, AccessDenied) else str(error)
                 yield KeyInfo(self.key_id(name), None, detail)
             else:
-                yield KeyInfo(self.key_id(name), versions.key_type, f"{len(versions.public_keys)} versions")
+                yield KeyInfo(self.key_id(name), versions.key_type, _counted(versions))
 
     def facts(self) -> Iterator[tuple[str, str | ImagesigError]]:
         """See `TellsFacts.facts`."""
@@ -273,6 +273,11 @@ class VaultProvider(KeyProvider):
 
     def __repr__(self) -> str:
         return f"VaultProvider({self._client.address!r}, mount={self._mount!r})"
+
+
+def _counted(versions: KeyVersions) -> str:
+    count = len(versions.public_keys)
+    return f"{count} version{'' if count == 1 else 's'}"
 
 
 def _split_version(name: str) -> tuple[str, int]:

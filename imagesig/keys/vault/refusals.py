@@ -105,7 +105,8 @@ def _needed(method: str, path: str) -> tuple[str, ...]:
 
 def _missing(reasons: str) -> str:
     if "route" in reasons:
-        return "mount the transit engine, or give its mount and namespace: ?mount=NAME&namespace=NAME"
+        where = "?mount=NAME&namespace=NAME"
+        return f"mount the transit engine: vault secrets enable transit, or give its mount and namespace: {where}"
     return "check the key's name, its mount and its namespace"
 
 

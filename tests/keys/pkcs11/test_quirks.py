@@ -20,7 +20,7 @@ from imagesig.keys.secrets import SecretSource, fixed, no_secrets
 from tests.commands import run, run_here
 from tests.keys.pkcs11.test_encoding import der, openssl_parameters
 from tests.peers.quirks import QuirkyModule, quirky_module
-from tests.peers.servers import SoftHsmToken
+from tests.peers.servers import SoftHsmToken, softhsm_token
 
 pytestmark = pytest.mark.interop
 
@@ -443,6 +443,18 @@ def test_doctor_names_what_is_wrong_and_goes_on(module: QuirkyModule) -> None:
     assert "C_GetSlotInfo answers CKR_DEVICE_ERROR" in printed
     assert "CKR_KEY_FUNCTION_NOT_PERMITTED" in printed
     assert "sha256:" in printed  # the public key was read
+
+
+def test_a_slot_without_an_initialised_token_is_named_as_such(tmp_path: Path) -> None:
+    with softhsm_token(tmp_path, label="mine") as softhsm:
+        environ = {"SOFTHSM2_CONF": str(softhsm.config), "IMAGESIG_PKCS11_MODULE": str(softhsm.module)}
+        shown = run("doctor", "pkcs11:token=mine", IMAGESIG_PKCS11_PIN=softhsm.pin, **environ).stdout.decode()
+        assert "PKCS#11 token    not initialised, slot " in shown
+        assert "serial ," not in shown
+
+        wrong = run("key", "check", "pkcs11:token=other;object=k", **environ).stderr.decode()
+        assert "hint: name one with token=, serial= or slot-id=; tokens there: 'mine' (slot " in wrong
+        assert "not initialised (slot " in wrong
 
 
 # --- section 4: long lives ---------------------------------------------------------------------------------------

@@ -78,6 +78,16 @@ def test_doctor_lists_the_keys_without_a_name(scripted: ScriptedVault, scheme: s
     assert [detail.split(": ")[0] for detail in keys] == [f"ok {scheme}://app", f"ok {scheme}://other"]
 
 
+def test_doctor_says_in_words_how_it_logged_in_and_how_many_versions_a_key_has(scripted: ScriptedVault) -> None:
+    scripted.keys["app"].append(private_key(number=2))
+    scripted.keys["other"] = [private_key(number=1)]
+    found = listed("hashivault://", {"VAULT_ADDR": scripted.address, "VAULT_TOKEN": TOKEN})
+    (login,) = [detail for area, detail in found if area == "Vault login"]
+    assert login.startswith("ok with a token: ")
+    keys = [detail.strip() for area, detail in found if area == "key"]
+    assert [detail.partition(": ")[2] for detail in keys] == ["ecdsa-p256 2 versions", "ecdsa-p256 1 version"]
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
