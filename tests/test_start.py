@@ -39,7 +39,8 @@ _FOR_OTHERS = {
     "imagesig.formats.certified", "imagesig.formats.notation", "imagesig.policy.files.load",
     "imagesig.trust.chain", "imagesig.trust.holder", "imagesig.trust.revocation",
     "cryptography.hazmat.backends.openssl.backend", "cryptography.x509", "logging", "ssl", "tomllib",
-    "imagesig.cli.output.reports", "imagesig.policy.files.default", "ast", "dis", "tokenize",
+    "imagesig.cli.output.reports", "imagesig.policy.files.default", "dis", "tokenize",
+    *(() if sys.version_info >= (3, 14) else ("ast",)),  # there msgspec needs it
 }  # fmt: skip
 """For platforms, certificates, policy files, reports and TLS, back ends and what the standard `inspect` loads."""
 _FOR_REGISTRIES = {"imagesig.http", "imagesig.images.registry", "imagesig.url", "httptools", "socket"}
@@ -54,7 +55,7 @@ def _loaded(program: str, public_key: Path, image: str) -> set[str]:
     return loaded
 
 
-@pytest.mark.parametrize(("program", "ours", "all_modules"), [(_LIBRARY, 103, 196), (_COMMAND, 130, 246)])
+@pytest.mark.parametrize(("program", "ours", "all_modules"), [(_LIBRARY, 103, 200), (_COMMAND, 130, 250)])
 @pytest.mark.parametrize("form", ["cosign", "bundle"])
 def test_verifying_a_layout_loads_no_code_for_other_things(
     tmp_path: Path, form: str, program: str, ours: int, all_modules: int
@@ -79,4 +80,4 @@ def test_verifying_in_a_registry_loads_no_code_for_other_things(tmp_path: Path) 
 
     assert not loaded & (_FOR_OTHERS | {"imagesig.images.layout", "imagesig.images.registry.tag_change", "random"})
     assert len([name for name in loaded if name.startswith("imagesig")]) <= 149, sorted(loaded)
-    assert len(loaded) <= 282, sorted(loaded)
+    assert len(loaded) <= 286, sorted(loaded)

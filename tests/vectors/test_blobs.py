@@ -40,9 +40,9 @@ def test_bundles_of_blobs(name: str) -> None:
         blob = (folder / case["artifact"]).read_bytes()
         policy: Any = folder / case["key"] if case.get("key") else None
         at = None
-        if policy is None and found.chain:
+        if policy is None and found.material.chain:
             policy = Policy.any_of(*fulcio(vectors("sigstore-conformance") / case["trusted_root"]))
-            at = read_chain(found.chain)[0].not_before + timedelta(minutes=1)
+            at = read_chain(found.material.chain)[0].not_before + timedelta(minutes=1)
         if policy is None:
             no_blob += 1
             continue
