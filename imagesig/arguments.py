@@ -19,11 +19,12 @@ _Result = TypeVar("_Result")
 _Fits = Callable[[object], bool]
 
 
-def checks_arguments(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+def checks_arguments(function: Callable[_Parameters, _Result], public_name: str = "") -> Callable[_Parameters, _Result]:
     """The function, which raises `InvalidArgument` with the parameter's name for an argument of a wrong type.
 
     Annotations that are not known here are not checked; the function does that itself.
     """
+    called = public_name or _name_of(function)
     code, kinds = function.__code__, dict[str, "_Kind | None"]()
     names = code.co_varnames[: code.co_argcount]
 
@@ -34,12 +35,21 @@ def checks_arguments(function: Callable[_Parameters, _Result]) -> Callable[_Para
                 kinds[name] = _kind_of(function.__annotations__.get(name, ""), function.__globals__)
             kind = kinds[name]
             if kind is not None and not kind.fits(value):
-                raise InvalidArgument(
-                    f"{_name_of(function)}: {name} is of type {type(value).__name__}, {kind.needed} is needed"
-                )
+                raise InvalidArgument(f"{called}: {name} is of type {type(value).__name__}, {kind.needed} is needed")
         return function(*args, **kwargs)
 
     return wrapped
+
+
+def checks_options_of(
+    public_name: str,
+) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
+    """`checks_arguments` for a function whose parameters are options of the public function with this name."""
+
+    def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+        return checks_arguments(function, public_name)
+
+    return decorate
 
 
 def check_fields(value: object, *names: str) -> None:

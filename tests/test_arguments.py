@@ -308,6 +308,13 @@ def test_a_key_says_which_argument_is_wrong(arguments: Mapping[str, dict[str, An
             call()
 
 
+def test_an_option_of_a_run_over_many_images_is_named_by_a_public_function() -> None:
+    with pytest.raises(InvalidArgument, match=r"^sign: annotations is of type int"):
+        next(imagesig.sign_many([], "release.key", annotations=7))
+    with pytest.raises(InvalidArgument, match=r"^attest: predicate is of type str"):
+        next(imagesig.attest_many([], "release.key", predicate_type="custom", predicate="sbom.json"))
+
+
 def test_the_signature_of_a_checked_function_is_shown() -> None:
     assert list(inspect.signature(imagesig.verify).parameters)[:2] == ["image", "policy"]
     assert imagesig.verify.__module__ == "imagesig.api.verify.verifying"

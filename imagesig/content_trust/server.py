@@ -28,6 +28,7 @@ from imagesig.version import __version__
 
 DOCKER_SERVER = "https://notary.docker.io"
 SERVER_VARIABLE = "DOCKER_CONTENT_TRUST_SERVER"
+_CA_OPTION = "--notary-ca FILE, ca_file=, or docker's tls/HOST:PORT/ca.crt"
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))
 _MISSING = "METADATA_NOT_FOUND"
 _CONFLICT = "VERSION"
@@ -75,6 +76,7 @@ class TrustServer:
             proxies=Proxies.from_environment(environ),
             user_agent=f"imagesig/{__version__}",
         )
+        self._http.ca_option = _CA_OPTION
         self._registry = f"{parsed.scheme}://{parsed.netloc}"
         self._login = RegistryLogin(self._http, credentials)
         self._reach: Reach = NOT_LINK_LOCAL if parsed.scheme == "https" else LOOPBACK_ONLY

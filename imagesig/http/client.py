@@ -18,7 +18,7 @@ from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import ClientFiles, Direct
-from imagesig.http.faults import What, check_port
+from imagesig.http.faults import REGISTRY_CA, What, check_port
 from imagesig.http.proxies import Proxies, ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.logs import Logger
@@ -65,6 +65,7 @@ class HttpClient:
 
     words: Callable[[Response], str] = staticmethod(lambda _: "")
     """The server's own words in the last 408, 429 or 5xx, to add to the error."""
+    ca_option = REGISTRY_CA  # The hint of an error names it.
 
     def __init__(
         self, *, ca_file: Path | None = None, own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
@@ -94,8 +95,7 @@ class HttpClient:
 
         `reach` says where the request may go. Redirects of GET and HEAD are followed if `follow`: without credentials
         once the origin changes, never from HTTPS to HTTP, and only to hosts as public as the server that redirects.
-        Other requests follow 307 and 308 to the same origin.
-        Every request may be sent twice if its connection breaks, so it must be safe to repeat.
+        Others follow 307 and 308 to the same origin. All must be safe to repeat: a broken connection repeats them.
 
         Raises:
             LimitExceeded: the body has more than `limit` bytes.
@@ -263,7 +263,7 @@ class HttpClient:
     ) -> tuple[What, Answer]:
         # Plain HTTP that the user did not ask for never goes through a proxy.
         proxy = None if reach.loopback_only else self._proxies.find(url)
-        what = What(method, url, proxy)
+        what = What(method, url, proxy, self.ca_option)
         remaining(what)
         with what.guarded():
             return what, self._direct.open(method, url, headers, body, proxy, reach)

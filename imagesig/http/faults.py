@@ -16,7 +16,8 @@ _LOOK = "check the host name, the network and the proxy settings"
 _MAY_BE_TLS = "if the port speaks TLS, leave out --plain-http, or plain_http="
 _OF_TLS_PORT = regex(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
 """Words of Go, nginx and Apache."""
-_OTHER_AUTHORITY = "name the authority that signed the certificate: --registry-ca FILE, or ca_file="
+REGISTRY_CA = "--registry-ca FILE, or ca_file="
+"""What names the certificate authorities of registries."""
 _TLS_HINTS = (
     (
         ("wrong version", "record layer", "packet length"),
@@ -45,12 +46,15 @@ _ENDED = (
 
 
 class What:
-    """The description of one request, built only when it is needed. `proxy` is shown, so it must not hold a login."""
+    """The description of one request, built only when it is needed. `proxy` is shown, so it must not hold a login.
 
-    __slots__ = ("method", "proxy", "url")
+    `ca_option` is the option that names the certificate authorities of this kind of server.
+    """
 
-    def __init__(self, method: str, url: Url, proxy: object) -> None:
-        self.method, self.url, self.proxy = method, url, proxy
+    __slots__ = ("ca_option", "method", "proxy", "url")
+
+    def __init__(self, method: str, url: Url, proxy: object, ca_option: str = REGISTRY_CA) -> None:
+        self.method, self.url, self.proxy, self.ca_option = method, url, proxy, ca_option
 
     def __str__(self) -> str:
         return f"{self.method} {redact(str(self.url))}" + (f" through the proxy {self.proxy}" if self.proxy else "")
@@ -102,7 +106,8 @@ def _is_of_tls(error: Exception) -> bool:
 def _no_tls(what: What, error: Exception) -> Unreachable:
     reason = _reason(error)
     words = reason.lower().replace("_", " ")
-    hint = next((hint for known, hint in _TLS_HINTS if any(word in words for word in known)), _OTHER_AUTHORITY)
+    other = f"name the authority that signed the certificate: {what.ca_option}"
+    hint = next((hint for known, hint in _TLS_HINTS if any(word in words for word in known)), other)
     failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure

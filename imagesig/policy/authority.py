@@ -153,7 +153,10 @@ def check_authority(given: object) -> Authority:
     except InvalidArgument as error:
         raise InvalidArgument(f"policy: key {quote(getattr(given, 'name', ''))}: {error}", hint=error.hint) from None
     known = ", ".join(kind.__name__ for kind in KINDS)
-    raise InvalidArgument(f"policy: {quote(given)} is of the unknown kind {type(given).__name__}, {known} is needed")
+    raise InvalidArgument(
+        f"policy: {quote(given)} is of the unknown kind {type(given).__name__}, {known} is needed",
+        hint="write KeyReference(NAME) for a file or key URI" if isinstance(given, str) else "",
+    )
 
 
 def _checked_key(given: TrustedKey) -> TrustedKey:

@@ -130,8 +130,10 @@ def test_tls_files_are_those_of_docker(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     mine = clients.issue_cert("me")
     try:
-        with pytest.raises(Unreachable):
+        with pytest.raises(Unreachable) as failed:
             server(url, docker=tmp_path).fetch(GUN, ROOT)
+        assert "--notary-ca FILE" in failed.value.hint
+        assert "--registry-ca" not in failed.value.hint
         authority.cert_pem.write_to_path(str(folder / "ca.crt"))
         with pytest.raises(Unreachable):
             server(url, docker=tmp_path).fetch(GUN, ROOT)

@@ -426,6 +426,12 @@ def test_an_opened_key_has_the_name_that_was_given_or_else_its_text() -> None:
         assert (opened.name, opened.public_keys) == (expected, (A.public_key,))
 
 
+def test_the_name_of_a_file_in_place_of_an_authority_is_refused_with_what_to_write() -> None:
+    with pytest.raises(InvalidArgument) as failed:
+        Signed(("release.pub",))
+    assert "KeyReference(NAME)" in failed.value.hint
+
+
 @pytest.mark.parametrize("given", [object(), None, 7, "text", type("Key", (TrustedKey,), {})("x", (A.public_key,))])
 def test_an_authority_of_an_unknown_kind_is_refused(given: object) -> None:
     with pytest.raises(InvalidArgument, match="unknown kind"):

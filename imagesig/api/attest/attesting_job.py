@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.api.removing import anchors_of
 from imagesig.api.sign.signing_job import SigningJob
-from imagesig.arguments import checks_arguments
+from imagesig.arguments import checks_options_of
 from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, SignatureRejected
 from imagesig.format_names import ATTESTATION_NAMES, Purpose
 from imagesig.formats import Format, select_formats
@@ -31,7 +31,7 @@ _VERSIONS = {"v1": STATEMENT_V1, "v0.1": STATEMENT_V01}
 _ANY_DIGEST = "sha256:" + 64 * "0"
 
 
-@checks_arguments
+@checks_options_of("attest")
 def attesting_job(
     *,
     predicate_type: str = "",

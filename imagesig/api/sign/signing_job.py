@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from imagesig.api.removing import anchors_of
-from imagesig.arguments import checks_arguments
+from imagesig.arguments import checks_options_of
 from imagesig.errors import InvalidArgument
 from imagesig.formats import DEFAULT_FORMATS, Format, select_formats
 from imagesig.oci.annotations import NO_ANNOTATIONS, Annotations, check_annotations
@@ -43,7 +43,7 @@ class SigningJob(Struct, frozen=True):
         return "signature" if self.statement is None else "attestation"
 
 
-@checks_arguments
+@checks_options_of("sign")
 def signing_job(
     *,
     formats: Iterable[str | Format] = DEFAULT_FORMATS,

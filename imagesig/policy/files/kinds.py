@@ -20,14 +20,14 @@ def kind_of(document: object, name: str) -> str:
     """The kind of policy in a JSON document: `imagesig`, `containers` (policy.json) or `notation` (trustpolicy.json).
 
     Raises:
-        InvalidArgument: it has the shape of none of them, or of several.
+        InvalidArgument: no kind fits, or several do.
     """
     fitting = [kind for kind, fits in _SHAPES.items() if isinstance(document, Mapping) and fits(document)]
     if len(fitting) == 1:
         return fitting[0]
-    seen = f"has the shape of several: {', '.join(fitting)}" if fitting else "has the shape of none that is known"
+    seen = f"several kinds of policy file fit: {', '.join(fitting)}" if fitting else "unknown kind of policy file"
     raise InvalidArgument(
         f"policy {name}: {seen} (imagesig has a version number, podman's policy.json a list `default`, notation's "
         "trustpolicy.json a list `trustPolicies`)",
-        hint="say which one it is: --policy-from",
+        hint="check that it is a policy, or name its kind: --policy-from",
     )

@@ -125,14 +125,20 @@ def export(
     found = in_folder(keys, key)
     if private_file is not None:
         if found is None:
-            raise InvalidArgument(f"{quote(key)}: private keys are exported from docker's folder only")
+            raise InvalidArgument(
+                f"{quote(key)}: docker's folder has no such key, and private keys are exported from there only",
+                hint="check the name or id of the key",
+            )
         create_files([NewFile(private_file, keys.export(found[0]), 0o600)])
         members = {"name": found[1], "key_id": found[0], "file": str(private_file)}
         _report("trust key export", output, f"Private key file written: {private_file}", members)
         return
     chosen = name or (found[1] if found else "")
     if not chosen:
-        raise InvalidArgument(f"{quote(key)}: the name of the signer is needed", hint="give it: --name NAME")
+        raise InvalidArgument(
+            f"{quote(key)}: docker's folder has no such key, and the name of a signer is needed for one at a key URI",
+            hint="check the name, or add --name NAME for a key URI",
+        )
     path = _public_path(chosen, folder)
     refuse_existing((path,))
     if found is None:

@@ -7,6 +7,7 @@ import pytest
 from imagesig.content_trust.key import canonical_id
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import InvalidArgument
 from tests.commands import run_here
 from tests.makers import private_key
 
@@ -68,6 +69,15 @@ def test_a_loaded_key_is_exported_again(keys: Path, tmp_path: Path, key_type: Ke
     assert f"path: {key_id}\nrole: bob\n" in (tmp_path / "out.key").read_text()
     assert (tmp_path / "out.key").stat().st_mode & 0o777 == 0o600
     assert run_here("trust", "key", "export", "bob", "--private-key", "out.key").exit_code != 0
+
+
+@pytest.mark.parametrize("options", [[], ["--private-key", "out.key"]], ids=["public", "private"])
+def test_an_unknown_name_is_said_to_be_unknown(keys: Path, options: list[str]) -> None:
+    done = run_here("trust", "key", "export", "nobody", *options)
+    assert done.exit_code == 2
+    assert "docker's folder has no such key" in done.stderr
+    assert isinstance(done.exception, InvalidArgument)
+    assert "check the name" in done.exception.hint
 
 
 def test_a_key_at_a_uri_is_generated_and_exported(keys: Path, tmp_path: Path) -> None:
