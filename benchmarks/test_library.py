@@ -23,7 +23,7 @@ from imagesig.oci.digest import tag_of
 from imagesig.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Manifest
 from imagesig.policy import Policy
 from imagesig.signature import Claim, Draft, Subject
-from imagesig.stores.tag import SUFFIX, config_bytes
+from imagesig.stores.tag import config_bytes
 from tests.peers.servers import RegistryServer
 
 ROUNDS = 200
@@ -97,7 +97,7 @@ def many(bench: Bench, registry_referrers: RegistryServer) -> str:
         stored = image.home.put_blob(part.content, part.media_type)
         layers.append(Descriptor(part.media_type, stored.digest, stored.size, part.annotations))
     config = image.home.put_blob(config_bytes([layer.digest for layer in layers]), OCI_CONFIG)
-    tag = tag_of(subject.digest, SUFFIX)
+    tag = tag_of(subject.digest, ".sig")
     image.home.put_manifest(Manifest(config, tuple(layers)).to_bytes(), OCI_MANIFEST, tag)
     return reference
 

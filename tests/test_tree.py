@@ -10,6 +10,7 @@ PACKAGE = Path(imagesig.__file__).parent
 TESTS = Path(__file__).parent
 
 GROUPS = {
+    "test_benchmarks.py": "the benchmarks",
     "test_floors.py": "the source of the whole package",
     "test_package.py": "the wheel and the sdist",
     "test_public_names.py": "the public names of every package",
