@@ -56,7 +56,7 @@ def check_fields(value: object, *names: str) -> None:
     """Returns if the fields of a struct have the types of their annotations. Raises as a checked function."""
     kind = type(value)
     for name in names:
-        expected = _kind_of(kind.__annotations__[name], {})
+        expected = _kind_of_field(kind, name)
         found = getattr(value, name)
         if expected is not None and not expected.fits(found):
             raise InvalidArgument(
@@ -72,7 +72,15 @@ class _Kind:
         self.needed = " or ".join(_WORDS.get(part, part) for part in parts if part != "None")
 
     def fits(self, value: object) -> bool:
-        return any(fits(value) for fits in self._fits)
+        for fits in self._fits:  # noqa: SIM110 - speed: no generator, for every argument (benchmarks/test_library.py)
+            if fits(value):
+                return True
+        return False
+
+
+@functools.cache
+def _kind_of_field(struct: type, name: str) -> _Kind | None:
+    return _kind_of(struct.__annotations__[name], {})
 
 
 def _name_of(function: Callable[..., object]) -> str:

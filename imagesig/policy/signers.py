@@ -66,7 +66,8 @@ class Signers(Struct, frozen=True, dict=True):
             InvalidArgument: several keys are needed, and two names have a key in common.
             ImagesigError: as `open_public_keys` does.
         """
-        return replace(self, authorities=tuple(opened(item, open_public_keys) for item in self.authorities))
+        found = tuple(opened(item, open_public_keys) for item in self.authorities)
+        return self if found == self.authorities else replace(self, authorities=found)
 
     @cached_property
     def anchors(self) -> TrustAnchors:

@@ -225,12 +225,14 @@ class RegistrySession:
 
     def _reach(self, url: str, headers: Mapping[str, str]) -> Reach:
         """The reach of a request: the user named the registry itself, the registry named all other hosts."""
-        place, parsed = self._place(), parse_url(url)
+        place = self._place()
         if not self._is_ours(url):
-            named = place.reach.of_named(place.origin, parsed)
+            named = place.reach.of_named(place.origin, parse_url(url))
             # It was ours when the login was added, and another thread found the registry elsewhere since.
-            return named.with_login(parsed) if "authorization" in headers else named
-        with_login = place.reach.with_login(parsed) if "authorization" in headers else place.reach
+            return named.with_login(parse_url(url)) if "authorization" in headers else named
+        if "authorization" not in headers:
+            return place.reach
+        with_login = place.reach.with_login(parse_url(url))
         if with_login == place.reach or self._login.is_anonymous(place.url, self.path):
             return place.reach
         return with_login
@@ -240,6 +242,9 @@ class RegistrySession:
 
     def _answer(self, url: str, response: Response, actions: str, used: str, pull_from: str = "") -> str:
         """The header to try again with, if the answer is a challenge; empty if it is not."""
+        if response.status < 300:
+            self._is_public = self._is_public or not used
+            return ""
         # Only a challenge of the registry itself is answered, not one of a server that it redirects to.
         if not self._is_ours(url) or not self._is_ours(response.url):
             return ""
@@ -258,7 +263,6 @@ class RegistrySession:
 
     def _may_be_hidden(self, response: Response) -> bool:
         """Whether a registry may hide this repository from people without a login, and there are credentials."""
-        self._is_public = self._is_public or response.status < 300
         is_answer = response.status == 404 and f"{self.base}/blobs/sha" in response.url  # a blob is sent if it is new
         return (
             not self._is_public
