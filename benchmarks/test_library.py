@@ -28,9 +28,7 @@ from tests.peers.servers import RegistryServer
 
 ROUNDS = 200
 MANY = 999
-_CHECKS = (
-    "the peer checks nothing: no limits, no deadline, no policy; we read the manifest strictly, on arrival and in use"
-)
+_CHECKS = "the peer checks nothing; imagesig has limits and deadlines, and reads the manifest strictly twice"
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def checks_options_of(
 
 def check_fields(value: object, *names: str) -> None:
     """Returns if the fields of a struct have the types of their annotations. Raises as a checked function."""
-    kind = type(value)
+    kind: type[Any] = type(value)
     for name in names:
         expected = _kind_of_field(kind, name)
         found = getattr(value, name)

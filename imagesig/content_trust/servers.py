@@ -92,8 +92,10 @@ class TrustServers:
         return self._offline
 
     def without_memory(self) -> TrustServers:
-        """The same servers without a memory, to show trust data whose owner is not verified."""
-        return _made({**self._given, "memory": NoTrustMemory()}, self._environ)
+        """The same servers without a memory, to show trust data whose owner is not verified. They share connections."""
+        others = _made({**self._given, "memory": NoTrustMemory()}, self._environ)
+        others._servers, others._lock = self._servers, self._lock
+        return others
 
     def url(self, trust: ContentTrust, image: Reference) -> str:
         """The URL of the server for an image. Raises as `server_url` does."""
