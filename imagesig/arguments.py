@@ -54,9 +54,9 @@ def checks_options_of(
 
 def check_fields(value: object, *names: str) -> None:
     """Returns if the fields of a struct have the types of their annotations. Raises as a checked function."""
-    kind: type[Any] = type(value)
+    kind = type(value)
     for name in names:
-        expected = _kind_of_field(kind, name)
+        expected = _builtin_kind(kind.__annotations__[name])
         found = getattr(value, name)
         if expected is not None and not expected.fits(found):
             raise InvalidArgument(
@@ -79,8 +79,8 @@ class _Kind:
 
 
 @functools.cache
-def _kind_of_field(struct: type, name: str) -> _Kind | None:
-    return _kind_of(struct.__annotations__[name], {})
+def _builtin_kind(annotation: str) -> _Kind | None:
+    return _kind_of(annotation, {})
 
 
 def _name_of(function: Callable[..., object]) -> str:
