@@ -41,7 +41,7 @@ def signed(bench: Bench, registry_referrers: RegistryServer) -> str:
 
 @pytest.mark.benchmark(group="verify one classic signature by digest, library, warm")
 def test_verify_ours(benchmark: Any, side: Record, bench: Bench, signed: str) -> None:
-    side("ours", target=1.6, reason=_CHECKS)
+    side("ours", target=1.5, reason=_CHECKS)
     image = registry(signed)
     policy = Policy.any_of(*open_public_keys(str(bench.plain_key.with_suffix(".pub"))), formats=["cosign"])
     benchmark.pedantic(lambda: verify(image, policy), rounds=ROUNDS, warmup_rounds=20)
