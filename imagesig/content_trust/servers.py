@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -21,7 +22,6 @@ from imagesig.content_trust.update import File, TrustData, update
 from imagesig.content_trust.update_request import UpdateRequest, every_role
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
 from imagesig.images.registry.credentials import (
-    Credential,
     CredentialFiles,
     CredentialSource,
     credential_files,
@@ -183,8 +183,7 @@ class TrustServers:
         return view
 
     def _from_server(self, url: str, trust: ContentTrust, image: Reference) -> Callable[[File], bytes | None]:
-        server = self._server(url, trust, image)
-        return lambda file: server.fetch(image.repository, file)
+        return partial(self._server(url, trust, image).fetch, image.repository)
 
     def server(self, trust: ContentTrust, image: Reference) -> TrustServer:
         """The server of an image's repository, for writing. Raises `InvalidArgument` if no server may be asked."""
@@ -225,11 +224,7 @@ class TrustServers:
         if given is not None:
             return lambda _host: given(image.registry_host)
         files = CredentialFiles(credential_files(self._environ), path=self._environ.get("PATH", ""))
-
-        def login(_host: str) -> Credential:
-            return files.for_repository(image.registry_host, image.path)
-
-        return login
+        return lambda _host: files.for_repository(image.registry_host, image.path)
 
     def close(self) -> None:
         """Closes idle connections."""

@@ -233,9 +233,8 @@ class RegistrySession:
         if "authorization" not in headers:
             return place.reach
         with_login = place.reach.with_login(parse_url(url))
-        if with_login == place.reach or self._login.is_anonymous(place.url, self.path):
-            return place.reach
-        return with_login
+        is_same = with_login == place.reach or self._login.is_anonymous(place.url, self.path)
+        return place.reach if is_same else with_login
 
     def _authorization(self, url: str, actions: str, pull_from: str = "") -> str:
         return self._login.header(self.registry, self.path, actions, pull_from) if self._is_ours(url) else ""
@@ -257,9 +256,7 @@ class RegistrySession:
             challenge = self._greeting()
         else:
             return ""
-        if not challenge:
-            return ""
-        return self._login.answer(challenge, self.registry, self.path, actions, used, pull_from)
+        return self._login.answer(challenge, self.registry, self.path, actions, used, pull_from) if challenge else ""
 
     def _may_be_hidden(self, response: Response) -> bool:
         """Whether a registry may hide this repository from people without a login, and there are credentials."""
