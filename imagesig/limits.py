@@ -27,8 +27,7 @@ CREDENTIAL_HELPER_OUTPUT_BYTES = 1024 * 1024
 PAYLOAD_BYTES = 128 * 1024
 """One simple-signing payload; those in the wild have 250 bytes to 2 KiB (CVE-2024-29902: cosign had no limit)."""
 BUNDLE_BYTES = 256 * 1024
-"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB. Attestations, which
-are stored in the same way, may be larger, but are not read."""
+"""One bundle or Notary Project envelope of an image signature; those in the wild have 1 to 30 KiB."""
 ENVELOPE_NODES = 20_000
 """JSON values of one of them, or of its payload; a statement with 1024 subjects has 10,000."""
 SIGNATURE_MANIFEST_BYTES = 128 * 1024
@@ -144,6 +143,8 @@ CLOUD_TOKEN_BYTES = 1024 * 1024
 """A token, configuration or certificate file that an SDK reads."""
 KEY_PROVIDER_BODY_BYTES = 4 * 1024 * 1024
 """One answer of a key management service."""
+KEY_ROTATIONS = 3
+"""Attempts to sign with a key that is rotated between the draft and its signature."""
 PLUGIN_MESSAGE_BYTES = 64 * 1024 * 1024
 """Input or output of a plugin; notation's own limit."""
 PLUGIN_STDERR_BYTES = 64 * 1024
@@ -157,8 +158,7 @@ CERTIFICATE_FILE_BYTES = 4 * 1024 * 1024
 CHAIN_CERTIFICATES = 10
 """Certificates of one signer's chain."""
 PATH_CHECKS = 2
-"""Wrong signatures of certificates while a path from one signer to its authorities is searched. A renewed authority
-with its old name costs one."""
+"""Wrong signatures on the way from one signer to its authorities; a renewed authority with its old name costs one."""
 PATH_STEPS = 1000
 """Steps along verified certificates in the search for paths of one signer."""
 SIGNER_PATHS = 8

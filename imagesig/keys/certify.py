@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from imagesig import limits
 from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Algorithm, Scheme
 from imagesig.crypto.certification import (
@@ -21,8 +22,6 @@ from imagesig.signature import SignerInfo
 
 SERIAL_BYTES = 16
 DAYS = 36_500
-_ROTATIONS = 3
-"""Attempts to sign a draft with a key that rotates meanwhile."""
 
 
 @checks_arguments
@@ -89,11 +88,11 @@ def _signed(key: SigningKey, draft: Callable[[SignerInfo, Algorithm], bytes]) ->
     Raises:
         KeyMismatch: the key rotated at every attempt.
     """
-    for _ in range(_ROTATIONS):
+    for _ in range(limits.KEY_ROTATIONS):
         signer = key.info
         algorithm = _algorithm(signer)
         message = draft(signer, algorithm)
         signature = key.sign(message, algorithm)
         if key.info.public_key == signer.public_key:
             return message, algorithm, signature
-    raise KeyMismatch(f"{key.info.key_id}: rotated {_ROTATIONS} times while it signed")
+    raise KeyMismatch(f"{key.info.key_id}: rotated {limits.KEY_ROTATIONS} times while it signed")

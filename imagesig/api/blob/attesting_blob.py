@@ -24,8 +24,6 @@ from imagesig.keys.provider import SigningKey
 from imagesig.naming import PathLike
 from imagesig.signature import Draft, SignerInfo, StatementClaim, Subject
 
-_ROTATIONS = 3
-
 
 class AttestedBlob(Struct, frozen=True):
     """A signed statement about a blob. `bundle` is a Sigstore bundle (JSON) that contains the statement."""
@@ -111,11 +109,11 @@ def _signed(
     format_: BundleAttestation, claim: StatementClaim, key: SigningKey, now: datetime
 ) -> tuple[Draft, SignerInfo, bytes]:
     """The draft, its signer and the signature. A rotating key drafts and signs with the same version."""
-    for _ in range(_ROTATIONS):
+    for _ in range(limits.KEY_ROTATIONS):
         drafted_for = key.info
         draft = format_.draft(claim, drafted_for, now, ())
         assert isinstance(draft, Draft)
         signer, (signature,) = key.signed(draft.requests)
         if signer.public_key == drafted_for.public_key:
             return draft, signer, signature
-    raise KeyProviderError(f"{signer.key_id}: the key was rotated {_ROTATIONS} times while it signed")
+    raise KeyProviderError(f"{signer.key_id}: the key was rotated {limits.KEY_ROTATIONS} times while it signed")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace as changed
 
+from imagesig import limits
 from imagesig.api.removing import Found
 from imagesig.api.sign.prior_statements import PriorStatements, statement_about
 from imagesig.api.sign.replacing import ReplacedSignatures, replaced_signatures
@@ -48,9 +49,6 @@ from imagesig.stores import STORES
 
 if TYPE_CHECKING:
     from imagesig.witnesses import Witnesses
-
-_ROTATIONS = 3
-"""How often a key may rotate between drafting and signing before signing gives up."""
 
 
 class PlannedSignature(Struct, frozen=True):
@@ -188,7 +186,7 @@ def _claim(descriptor: Descriptor, identity: Reference | None, job: SigningJob) 
 
 def draft_and_sign(plans: Sequence[Plan], key: SigningKey, job: SigningJob) -> list[Signed]:
     """Drafts everything, then has the key sign all drafts with one call; a dry run stops before that."""
-    for _ in range(_ROTATIONS):
+    for _ in range(limits.KEY_ROTATIONS):
         signer = key.info
         drafted = [Drafted(item, signer, _drafts(item, signer, job.now)) for item in plans]
         if job.dry_run:
@@ -207,7 +205,7 @@ def draft_and_sign(plans: Sequence[Plan], key: SigningKey, job: SigningJob) -> l
             )
             for item in drafted
         ]
-    raise KeyProviderError(f"{key.info.key_id}: rotated {_ROTATIONS} times while it was asked to sign")
+    raise KeyProviderError(f"{key.info.key_id}: rotated {limits.KEY_ROTATIONS} times while it was asked to sign")
 
 
 def signed_once(signed: Sequence[Signed]) -> tuple[Signed, ...]:
