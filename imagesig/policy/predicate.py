@@ -26,6 +26,8 @@ _TIME = re.compile(
 )
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_NUMBER_BITS = 1024
+"""Bits of a whole number in a condition: as many as those of the largest floating-point number."""
 _SKEW = timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
 
 
@@ -65,6 +67,10 @@ class Condition(Struct, frozen=True):
         allowed, needed = _VALUES[self.test]
         if not allowed(self.value):
             raise InvalidArgument(f"condition: {self.test} {quote(self.value)}, {needed} is needed")
+        for number in self._values:
+            # Python neither writes nor reads a number of more than 4300 digits.
+            if isinstance(number, int) and number.bit_length() > _NUMBER_BITS:
+                raise InvalidArgument(f"condition: {self.test} {quote(number)}, at most {_NUMBER_BITS} bits are needed")
 
     def failure(self, document: object, now: datetime) -> str:
         """Why the condition does not hold for a parsed predicate at this time; empty if it holds."""
@@ -87,8 +93,11 @@ class Condition(Struct, frozen=True):
 
     @property
     def _needed(self) -> str:
-        values = self.value if isinstance(self.value, tuple) else (self.value,)
-        return f"{self.test} {', '.join(map(_shown, values))}"
+        return f"{self.test} {', '.join(map(_shown, self._values))}"
+
+    @property
+    def _values(self) -> tuple[Scalar, ...]:
+        return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
 def condition_of(table: object) -> Condition:

@@ -294,6 +294,21 @@ def test_check_warns_of_a_place_that_no_image_can_be_in(place: Path) -> None:
     assert "symbolic link" in run_here("policy", "check", path).stderr
 
 
+def test_a_number_that_no_text_shows_is_refused_in_a_condition(place: Path) -> None:
+    for test, digits in (
+        ("equals = {}", 257),
+        ("equals = {}", 5000),
+        ("one_of = [1, {}]", 5000),
+        ("at_most = {}", 5000),
+    ):
+        condition = f'{{ pointer = "/a", {test.format("0x" + "f" * digits)} }}'
+        fields = f'any = ["release"], predicate_type = "custom", conditions = [{condition}]'
+        done = run_here("policy", "check", policy(place, fields))
+
+        assert done.exit_code == 2, done.stderr
+        assert "at most 1024 bits are needed" in done.stderr
+
+
 # --- explain ------------------------------------------------------------------------------------------------------
 
 
