@@ -14,7 +14,8 @@ from imagesig.content_trust.role import RELEASES, TARGETS
 from imagesig.content_trust.servers import TrustServers
 from imagesig.content_trust.update import TrustData
 from imagesig.deadlines import deadline
-from imagesig.errors import KeyNotFound, NoSignatures
+from imagesig.errors import InvalidArgument, KeyNotFound, NoSignatures
+from imagesig.text import quote
 from imagesig.trust import ContentTrust
 
 
@@ -34,12 +35,16 @@ def revoke_trust(
     Options are those of `sign_trust`.
 
     Raises:
+        InvalidArgument: a reference with a digest.
         NoSignatures: there are no trust data, or the tag is in none of them.
         KeyNotFound: a role that releases the tag cannot be signed, so it would still be released.
         Others: as `sign_trust`.
     """
     with deadline(timeout):
         change = TrustChange.of(image, keys, trust, server, now, trust_servers)
+        if change.image.digest:
+            # Without its digest, REPO@DIGEST would be REPO: every tag.
+            raise InvalidArgument(f"{quote(image)}: a tag is revoked, not a digest", hint="give REPO:TAG")
 
         def edit(view: TrustData | None) -> Edition:
             edition = change.present(view)

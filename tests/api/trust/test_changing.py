@@ -391,6 +391,16 @@ def test_a_revoked_tag_is_in_no_role_that_releases_it(stage: Stage) -> None:
         revoke_trust(stage.gun, keys, trust_servers=stage.servers())
 
 
+@pytest.mark.parametrize("tag", ["", ":1.0"], ids=["no-tag", "tag"])
+def test_a_digest_revokes_nothing(stage: Stage, tag: str) -> None:
+    stage.sign("1.0")
+    stage.sign("2.0")
+    with pytest.raises(InvalidArgument, match="not a digest"):
+        revoke_trust(f"{stage.gun}{tag}@{stage.digests['2.0']}", stage.own, trust_servers=stage.servers())
+
+    assert stage.tags() == {"1.0", "2.0"}
+
+
 @pytest.mark.parametrize("days", [10, 900], ids=["renewed", "revoked"])
 def test_no_key_signs_what_a_signer_delegates_which_could_be_the_file_of_another_role(stage: Stage, days: int) -> None:
     alice, own, mallory = (PrivateKey.generate(KeyType.ECDSA_P256) for _ in range(3))
