@@ -78,12 +78,12 @@ def parse_message_bundle(content: bytes) -> MessageSignature:
         FormatViolation, MalformedError, LimitExceeded: it is not a bundle with exactly one.
     """
     document = _document(content)
-    check_members(document, {"mediaType", "verificationMaterial", "messageSignature"}, "bundle", {"dsseEnvelope"})
     if document.get("dsseEnvelope") is not None:
         raise FormatViolation(
             "the bundle has an attestation, a signature is needed",
             hint="give the type of the attestation: --type, or predicate_type=",
         )
+    check_members(document, {"mediaType", "verificationMaterial", "messageSignature"}, "bundle", {"dsseEnvelope"})
     message = document["messageSignature"]
     if not isinstance(message, dict):
         raise FormatViolation(f"messageSignature is {quote(message)}, an object is needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from imagesig.errors import (
     ImagesigError,
     InvalidArgument,
     KeyProviderError,
+    MalformedError,
     Rejection,
     TransportError,
 )
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 
 _ORIGIN = "the signature"
 _TYPE_HINT = "give the type of the attestation: --type, or predicate_type="
+_BUNDLE_HINT = "give the bundle that attest-blob wrote, or verify the signature without a type"
 _Found = MessageSignature | Envelope | ImagesigError
 """A message signature, an attestation split into its parts, or the reason why neither can be read."""
 
@@ -184,7 +187,7 @@ class _Evidence(Struct, frozen=True):
         if isinstance(self.found, ImagesigError):
             raise self.found
         if not isinstance(self.found, Envelope):
-            raise FormatViolation("the bundle has a signature, an attestation is needed")
+            raise FormatViolation("a signature was given, an attestation is needed", hint=_BUNDLE_HINT)
         examined = BundleAttestation().authenticate(self.found, requirement.anchors, self.now)
         if not any(item.chain for item in examined.by_all):
             return examined
@@ -224,12 +227,22 @@ def _found(
         content = bundle if isinstance(bundle, bytes) else read_bounded(bundle, limit, "bundle", streams=True)
         if not is_attested:
             return parse_message_bundle(content)
-        stored = StoredSignature(_ORIGIN, (Part(BUNDLE, content),), BUNDLE)
-        return BundleAttestation().parse(stored)
+        return _attestation_in(content)
     except InvalidArgument:
         raise
     except ImagesigError as error:
         return error
+
+
+def _attestation_in(content: bytes) -> Envelope | MessageSignature:
+    """The attestation in a bundle, or the signature in its place: the error says which of the two was given."""
+    try:
+        return BundleAttestation().parse(StoredSignature(_ORIGIN, (Part(BUNDLE, content),), BUNDLE))
+    except (FormatViolation, MalformedError):
+        if len(content) <= limits.BUNDLE_BYTES:
+            with contextlib.suppress(FormatViolation, MalformedError):
+                return parse_message_bundle(content)
+        raise
 
 
 def _bare(signature: bytes | str, chain: bytes | str | Path | Sequence[Certificate]) -> MessageSignature:

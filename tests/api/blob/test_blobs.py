@@ -481,6 +481,19 @@ def test_a_signature_of_a_blob_is_no_attestation_of_it() -> None:
             verify_blob(CONTENT, signing.info.public_key, predicate_type="custom", **given)  # type: ignore[arg-type]
 
 
+def test_the_error_says_which_of_the_two_was_given() -> None:
+    signing = key()
+    public = signing.info.public_key
+    signed, attested = sign_blob(CONTENT, signing), attest_blob(CONTENT, signing, predicate_type="custom", predicate={})
+    for given in ({"bundle": signed.bundle}, {"signature": signed.base64}):
+        with pytest.raises(NoSignatureAccepted, match="a signature was given, an attestation is needed") as caught:
+            verify_blob(CONTENT, public, predicate_type="custom", **given)  # type: ignore[arg-type]
+        assert "attest-blob" in caught.value.rejections[0].error.hint
+    with pytest.raises(NoSignatureAccepted, match="has an attestation, a signature is needed") as caught:
+        verify_blob(CONTENT, public, bundle=attested.bundle)
+    assert "--type" in caught.value.rejections[0].error.hint
+
+
 def test_the_signature_of_an_image_is_no_attestation_of_its_manifest(tmp_path: Path) -> None:
     layout = Layout.create(tmp_path)
     descriptor = build_image(layout, {"a": b"b"}, PLATFORMS[0], "1")
