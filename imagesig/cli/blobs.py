@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -29,6 +31,31 @@ def blob_of(argument: str) -> BlobLike:
     if argument != STDIN:
         return Path(argument)
     return stdin_buffer("blob")
+
+
+def check_outputs(outputs: Mapping[str, Path | None], *inputs: str) -> None:
+    """Returns if each output, by its option, is a file of its own: no other output, and no input of the command.
+
+    Raises:
+        InvalidArgument: two are one file, which would be lost.
+    """
+    taken = {place for name in inputs for place in (os.path.realpath(name), _place(name))}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if _place(path) in taken:
+            raise InvalidArgument(
+                f"{option} {quote(str(path))}: would replace a file that the command reads or writes, "
+                "a file of its own is needed",
+                hint="give another name",
+            )
+        taken.add(_place(path))
+
+
+def _place(path: str | Path) -> str:
+    """Where a file is written: a link in the last part of the path is replaced, not followed."""
+    folder, name = os.path.split(path)
+    return str(Path(os.path.realpath(folder)) / name)
 
 
 def write_file(path: Path, content: bytes, option: str) -> None:

@@ -72,6 +72,29 @@ def test_a_link_is_replaced_and_not_followed(place: Path, arguments: tuple[str, 
     assert not (place / "out").is_symlink()
 
 
+@pytest.mark.parametrize("arguments", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize("name", ["a.json", "./a.json", "a.key", "folder/../a.json", "real"])
+def test_what_the_command_reads_is_not_replaced(place: Path, arguments: tuple[str, ...], name: str) -> None:
+    (place / "folder").mkdir()
+    if name == "real":
+        (place / "a.json").rename("real")
+        (place / "a.json").symlink_to("real")
+    before = (place / name).read_bytes()
+
+    done = run_here(*arguments, name)
+
+    assert done.exit_code == 2
+    assert "would replace a file" in done.stderr
+    assert (place / name).read_bytes() == before
+
+
+def test_two_outputs_are_two_files(place: Path) -> None:
+    done = run_here(*WRITERS["--bundle"], "out", "--output-signature", "./out")
+
+    assert done.exit_code == 2
+    assert not (place / "out").exists()
+
+
 @pytest.mark.parametrize("form", COPIES)
 @pytest.mark.parametrize("make", SPECIAL.values(), ids=SPECIAL)
 def test_a_copy_replaces_no_pipe_or_device(place: Path, make: Callable[[Path], None], form: str) -> None:

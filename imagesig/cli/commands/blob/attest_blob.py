@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from imagesig.api.blob.attesting_blob import attest_blob
-from imagesig.cli.blobs import blob_argument, blob_of, certificate_option, write_file
+from imagesig.cli.blobs import blob_argument, blob_of, certificate_option, check_outputs, write_file
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
 from imagesig.cli.options import STDIN, FilePath, output_option
@@ -48,6 +48,7 @@ def command(
     """Sign a statement about a file of any size, or about what comes on standard input."""
     if blob == STDIN and STDIN in (source.predicate, source.statement):
         raise click.UsageError("standard input can be the file or the predicate, not both")
+    check_outputs({"--bundle": bundle}, key_uri, blob, source.predicate, source.statement)
     with key_options.open(key_uri) as key:
         made = attest_blob(blob_of(blob), key, certificates=certificate, **source.read())
     write_file(bundle, made.bundle, "--bundle")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from imagesig.api.blob.signing_blob import sign_blob
-from imagesig.cli.blobs import blob_argument, blob_of, certificate_option, write_file
+from imagesig.cli.blobs import blob_argument, blob_of, certificate_option, check_outputs, write_file
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import KeyOptions, key_uri_option, signing_key_options
 from imagesig.cli.options import FilePath, output_option
@@ -50,6 +50,7 @@ def command(
 
     The file is read once, in pieces. Ed25519 keys need it in memory, at most 256 MiB.
     """
+    check_outputs({"--output-signature": output_signature, "--bundle": bundle}, key_uri, blob)
     with key_options.open(key_uri) as key:
         signed = sign_blob(blob_of(blob), key, certificates=certificate)
     if output_signature is not None:
