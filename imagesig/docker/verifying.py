@@ -20,6 +20,7 @@ from imagesig.errors import (
     KeyProviderError,
     NoSignatureAccepted,
     NoSignatures,
+    NotFound,
     NotInRegistry,
     VerificationError,
 )
@@ -103,6 +104,7 @@ def verify(
         NeverPushed: the engine knows no digest of the image in a registry.
         NotInRegistry: none of the registries has the image. In the containerd image store, an image that was built
             has a digest before it is pushed.
+        ImageNotFound: a registry has the image, but not for the platform.
         VerificationError: its signatures do not satisfy the policy, or it has none.
         TransportError, DeadlineExceeded: a registry did not answer completely, and no other one has proof.
         InvalidArgument, KeyProviderError: the policy or its keys cannot be used.
@@ -125,10 +127,10 @@ def verify(
                 failures.append(error)
     finally:
         opener.close()
-    raise _main_reason(found, failures)
+    raise _main_reason(found, failures, platform)
 
 
-def _main_reason(found: list[Reference], failures: list[ImagesigError]) -> ImagesigError:
+def _main_reason(found: list[Reference], failures: list[ImagesigError], platform: str) -> ImagesigError:
     """The error for an image that no candidate proves. If a registry did not answer, it is never `NoSignatures`."""
     for error in failures:
         if not isinstance(error, VerificationError | ImageNotFound):
@@ -136,6 +138,8 @@ def _main_reason(found: list[Reference], failures: list[ImagesigError]) -> Image
     verdicts = [error for error in failures if isinstance(error, VerificationError)]
     if verdicts:
         return next((error for error in verdicts if not isinstance(error, NoSignatures)), verdicts[0])
+    if others := [error for error in failures if platform and not isinstance(error.__cause__, NotFound)]:
+        return others[0]  # the registry has the image, but not for the platform
     return NotInRegistry(
         f"{', '.join(map(str, found[:3]))}: the engine names this digest, and no registry has it",
         hint="push the image; the containerd image store names a digest before the image is pushed",

@@ -152,6 +152,16 @@ def test_each_way_to_be_unverified_has_its_own_answer(
         verify(two.image(*map(filled, digests)), two.pub, name=filled(name))
 
 
+def test_a_platform_that_the_image_does_not_have_is_not_an_image_that_was_not_pushed(two: Registries) -> None:
+    two.sign(two.here)
+    image = two.image(f"{two.there.host}/other@{two.digest}", *two.names(two.here))
+    verdict = image_verdict(image, two.pub, platform="linux/s390x")
+
+    assert not verdict
+    assert "has no platform linux/s390x" in str(verdict)
+    assert type(verdict.error) is ImageNotFound
+
+
 def test_what_was_never_pushed_and_what_is_not_there_are_missing_images() -> None:
     assert issubclass(NeverPushed, ImageNotFound)
     assert issubclass(NotInRegistry, ImageNotFound)
