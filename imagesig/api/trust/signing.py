@@ -87,7 +87,9 @@ def _roles(change: TrustChange, edition: Edition) -> list[str]:
         needed = ", ".join(f"{name} ({key.canonical_id})" for name, role in delegations.items() for key in role.keys)
         raise KeyNotFound(
             f"{change.image}: no key of its delegated roles is here: {needed or 'they have none'}",
-            hint="give the key's URI: --key, or put its file into docker's folder trust/private",
+            hint="give the key's URI: --key, or put its file into docker's folder trust/private"
+            if needed
+            else "add a signer: imagesig trust signer add",
         )
     if RELEASES not in found:
         note = f"{change.image}: signed in {', '.join(found)} only: it is not released until {RELEASES} has it"

@@ -391,6 +391,22 @@ def test_a_revoked_tag_is_in_no_role_that_releases_it(stage: Stage) -> None:
         revoke_trust(stage.gun, keys, trust_servers=stage.servers())
 
 
+def test_without_the_last_signer_the_hint_is_to_add_one(stage: Stage) -> None:
+    stage.sign("1.0")
+    stage.add("alice", stage.alice)
+    with pytest.raises(KeyNotFound, match="targets/alice") as caught:
+        stage.sign("2.0")
+    assert "--key" in caught.value.hint
+    remove_signer(stage.gun, "alice", stage.own, trust_servers=stage.servers())
+    with pytest.raises(KeyNotFound, match="they have none") as caught:
+        stage.sign("2.0")
+
+    assert "signer add" in caught.value.hint
+    stage.add("bob", stage.bob)
+    stage.sign("2.0", TrustKeys(stage.bob))
+    assert stage.released("2.0") == stage.digests["2.0"]
+
+
 @pytest.mark.parametrize("tag", ["", ":1.0"], ids=["no-tag", "tag"])
 def test_a_digest_revokes_nothing(stage: Stage, tag: str) -> None:
     stage.sign("1.0")
