@@ -35,7 +35,7 @@ def checks_arguments(function: Callable[_Parameters, _Result], public_name: str 
                 kinds[name] = _kind_of(function.__annotations__.get(name, ""), function.__globals__)
             kind = kinds[name]
             if kind is not None and not kind.fits(value):
-                raise InvalidArgument(f"{called}: {name} is of type {type(value).__name__}, {kind.needed} is needed")
+                raise InvalidArgument(f"{called}: {name} {kind.misfit(value)}")
         return function(*args, **kwargs)
 
     return wrapped
@@ -59,16 +59,14 @@ def check_fields(value: object, *names: str) -> None:
         expected = _builtin_kind(kind.__annotations__[name])
         found = getattr(value, name)
         if expected is not None and not expected.fits(found):
-            raise InvalidArgument(
-                f"{kind.__name__}: {name} is of type {type(found).__name__}, {expected.needed} is needed"
-            )
+            raise InvalidArgument(f"{kind.__name__}: {name} {expected.misfit(found)}")
 
 
 class _Kind:
-    """What an annotation accepts, and how an error names it."""
+    """What an annotation accepts, and how an error names it. `item` is the kind of the items of a list."""
 
-    def __init__(self, parts: Mapping[str, _Fits]) -> None:
-        self._fits = tuple(parts.values())
+    def __init__(self, parts: Mapping[str, _Fits], item: _Kind | None) -> None:
+        self._fits, self._item = tuple(parts.values()), item
         self.needed = " or ".join(_WORDS.get(part, part) for part in parts if part != "None")
 
     def fits(self, value: object) -> bool:
@@ -76,6 +74,14 @@ class _Kind:
             if fits(value):
                 return True
         return False
+
+    def misfit(self, value: object) -> str:
+        """Why a value does not fit: `is of type int, text is needed`, or the same of an item of a list."""
+        if self._item is not None and isinstance(value, list | tuple):
+            for item in value:
+                if not self._item.fits(item):
+                    return f"has an item that {self._item.misfit(item)}"
+        return f"is of type {type(value).__name__}, {self.needed} is needed"
 
 
 @functools.cache
@@ -106,6 +112,7 @@ def _parts(annotation: str) -> tuple[tuple[str, str], ...]:
 def _kind_of(annotation: object, names: Mapping[str, Any]) -> _Kind | None:
     """The kind of an annotation; None if a part of it is not known. `names` are those of its module."""
     found: dict[str, _Fits] = {}
+    item: _Kind | None = None
     for part, inner in _parts(annotation) if isinstance(annotation, str) else ():
         known = names.get(part)
         if part in _LISTS:
@@ -119,7 +126,7 @@ def _kind_of(annotation: object, names: Mapping[str, Any]) -> _Kind | None:
         if fits is None:
             return None
         found[part] = fits
-    return _Kind(found) if found else None
+    return _Kind(found, item) if found else None
 
 
 def _is_class(known: object) -> bool:

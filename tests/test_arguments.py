@@ -315,6 +315,15 @@ def test_an_option_of_a_run_over_many_images_is_named_by_a_public_function() -> 
         next(imagesig.attest_many([], "release.key", predicate_type="custom", predicate="sbom.json"))
 
 
+def test_of_a_list_the_item_that_does_not_fit_is_named() -> None:
+    with pytest.raises(InvalidArgument, match=r"cel has an item that is of type int, text is needed$"):
+        imagesig.verify_attestation("oci:a", "a.pub", predicate_type="custom", cel=["true", 1])  # type: ignore[list-item]
+    with pytest.raises(InvalidArgument, match=r"repositories has an item that is of type int, text is needed$"):
+        imagesig.migrate_trust(["a.example/b", 3], "a.key", imagesig.ContentTrust(first_use=True))  # type: ignore[list-item]
+    with pytest.raises(InvalidArgument, match=r"cel is of type int, text or a list is needed$"):
+        imagesig.verify_attestation("oci:a", "a.pub", predicate_type="custom", cel=1)  # type: ignore[arg-type]
+
+
 def test_the_signature_of_a_checked_function_is_shown() -> None:
     assert list(inspect.signature(imagesig.verify).parameters)[:2] == ["image", "policy"]
     assert imagesig.verify.__module__ == "imagesig.api.verify.verifying"
