@@ -17,7 +17,8 @@ from imagesig.in_toto.statement import SIGN_PREDICATE
 from imagesig.text import quote
 
 _Check = Callable[[Mapping[str, Raw], str], None]
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f\ud800-\udfff]+")
+"""A URI. Half of a surrogate pair, made of a byte that is not UTF-8, would be signed as another character."""
 _KINDS = {ord("{"): "object", ord("["): "list", ord('"'): "text"}
 
 

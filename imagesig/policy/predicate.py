@@ -15,6 +15,7 @@ from msgspec.structs import force_setattr
 
 from imagesig import limits
 from imagesig.errors import InvalidArgument
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 Scalar = str | bool | int | float
@@ -28,6 +29,8 @@ _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _NUMBER_BITS = 1024
 """Bits of a whole number in a condition: as many as those of the largest floating-point number."""
+_NO_TEXT = regex(r"[\ud800-\udfff]")
+"""Half of a surrogate pair, made of a byte that is not UTF-8."""
 _SKEW = timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
 
 
@@ -67,6 +70,10 @@ class Condition(Struct, frozen=True):
         allowed, needed = _VALUES[self.test]
         if not allowed(self.value):
             raise InvalidArgument(f"condition: {self.test} {quote(self.value)}, {needed} is needed")
+        for text in (self.pointer, *self._values):
+            # JSON has no such text: a name with it would be missing in every predicate.
+            if isinstance(text, str) and _NO_TEXT.search(text):
+                raise InvalidArgument(f"condition: {quote(text)} is not text", hint="write it in UTF-8")
         for number in self._values:
             # Python neither writes nor reads a number of more than 4300 digits.
             if isinstance(number, int) and number.bit_length() > _NUMBER_BITS:

@@ -68,12 +68,13 @@ def test_a_whole_statement_is_not_taken_for_its_predicate() -> None:
     assert "--statement" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("given", ["", "spdx2", "not a uri", "https://a b", "http:"])
+@pytest.mark.parametrize("given", ["", "spdx2", "not a uri", "https://a b", "http:", "x:\udcff"])
 def test_a_type_is_a_known_name_or_a_uri(given: str) -> None:
     with pytest.raises(InvalidArgument, match="predicate type"):
         predicate_type(given)
     assert predicate_type("https://example.org/x") == "https://example.org/x"
     assert predicate_type("urn:a:b") == "urn:a:b"
+    assert predicate_type("urn:é") == "urn:é"
 
 
 def test_the_type_of_image_signatures_is_refused() -> None:

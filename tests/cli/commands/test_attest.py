@@ -61,6 +61,7 @@ def test_a_predicate_comes_from_a_file_or_stdin_and_is_the_same(folder: Path) ->
         (["--type", "custom", "--predicate", "p.json", "--statement", "p.json"], 2, b"--statement"),
         (["--type", "vuln", "--predicate", "p.json"], 2, b"'invocation'"),
         (["--type", "nothing", "--predicate", "p.json"], 2, b"predicate type"),
+        (["--type", "x:\udcff", "--predicate", "p.json"], 2, b"predicate type"),
         (["--type", "custom", "--predicate", "none.json"], 2, b"none.json"),
         (["--statement", "p.json"], 2, b"statement"),
     ],
