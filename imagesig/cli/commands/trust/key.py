@@ -19,6 +19,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import AccessDenied, InvalidArgument, KeyNotFound
 from imagesig.keys.file.disk import NewFile, create_files, read_key_file, refuse_existing
+from imagesig.keys.file.form import has_private_key
 from imagesig.keys.file.notary_key import attributes_of, public_key_file
 from imagesig.keys.provider import ManagesKeys
 from imagesig.keys.uri import open_public_keys, resolve_key
@@ -83,7 +84,8 @@ def load(key_file: Path, name: str, passphrase_file: Path | None, output: str) -
     if output == "text":
         say(f'Loading key from "{key_file}"...')
     file = read_key_file(key_file)
-    if file.is_open_to_others:
+    # Another file is refused as such below, regardless of permissions.
+    if file.is_open_to_others and has_private_key(file.content):
         raise AccessDenied(
             f"{key_file}: mode {file.mode:04o} lets other users read or change this private key",
             hint=f"run: chmod 600 {key_file}",

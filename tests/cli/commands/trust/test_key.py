@@ -71,6 +71,17 @@ def test_a_loaded_key_is_exported_again(keys: Path, tmp_path: Path, key_type: Ke
     assert run_here("trust", "key", "export", "bob", "--private-key", "out.key").exit_code != 0
 
 
+def test_a_public_key_is_refused_as_such_regardless_of_permissions(keys: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my.pub"
+    file.write_text(private_key(KeyType.ECDSA_P256).public_key.pem)
+    for mode in (0o600, 0o644):
+        file.chmod(mode)
+        done = run_here("trust", "key", "load", "my.pub")
+        assert done.exit_code == 1
+        assert "not a private key" in done.stderr
+        assert "mode" not in done.stderr
+
+
 @pytest.mark.parametrize("options", [[], ["--private-key", "out.key"]], ids=["public", "private"])
 def test_an_unknown_name_is_said_to_be_unknown(keys: Path, options: list[str]) -> None:
     done = run_here("trust", "key", "export", "nobody", *options)
