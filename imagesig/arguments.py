@@ -210,6 +210,7 @@ _WORDS = {
     "Sequence": "a list",
     "Iterable": "a list",
     "ImageLike": "a reference, a local image such as oci:PATH, or an Image",
+    "BlobLike": "bytes, a path or a binary stream",
     "TransportLike": "a Transport or a registry client",
     **dict.fromkeys(("Path", "PathLike", "os.PathLike"), "a path"),
     **dict.fromkeys(("Callable", "OpenPublicKeys", "Progress", "Admit"), "a function"),

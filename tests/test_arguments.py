@@ -324,6 +324,14 @@ def test_of_a_list_the_item_that_does_not_fit_is_named() -> None:
         imagesig.verify_attestation("oci:a", "a.pub", predicate_type="custom", cel=1)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("function", [imagesig.sign_blob, imagesig.verify_blob, imagesig.attest_blob])
+def test_no_alias_of_a_type_is_in_an_error(function: Callable[..., object]) -> None:
+    with pytest.raises(
+        InvalidArgument, match=r"blob is of type bytearray, bytes, a path or a binary stream is needed$"
+    ):
+        function(bytearray(b"x"), "a.key")
+
+
 def test_the_signature_of_a_checked_function_is_shown() -> None:
     assert list(inspect.signature(imagesig.verify).parameters)[:2] == ["image", "policy"]
     assert imagesig.verify.__module__ == "imagesig.api.verify.verifying"
