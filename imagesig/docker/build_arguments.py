@@ -21,7 +21,8 @@ _WITHOUT_VALUE = (
 """Options without a value. Every other one takes the next argument if it has no `=`."""
 _SHORT_WITHOUT_VALUE = "Dhq"
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-"""What Go's `strconv.ParseBool` takes for true."""
+_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+"""What Go's `strconv.ParseBool` takes for true, and for false; docker refuses everything else."""
 
 
 class BuildRequest(Struct, frozen=True):
@@ -78,11 +79,17 @@ def build_request(subcommand: str, arguments: Sequence[str]) -> BuildRequest:
         )
     return BuildRequest(
         tuple(text for item in options if item not in ours for text in item.arguments),
-        tuple(_ours(item) for item in ours if item.name not in _FLAGS or item.value in _TRUE),
+        tuple(_ours(item) for item in ours if item.name not in _FLAGS or _is_true(item)),
         pushes,
         archives,
         "".join([item.value for item in options if item.name == "metadata-file"][-1:]),
     )
+
+
+def _is_true(flag: _Option) -> bool:
+    if flag.value not in _TRUE | _FALSE:
+        raise InvalidArgument(f"signing the build: --{flag.name}={quote(flag.value)}, true or false is needed")
+    return flag.value in _TRUE
 
 
 def _ours(option: _Option) -> str:

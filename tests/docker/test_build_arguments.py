@@ -93,6 +93,12 @@ def test_an_archive_on_stdout_is_refused(output: str) -> None:
         build_request("build", ["-o", output, "."])
 
 
+@pytest.mark.parametrize("flag", ["--sign-no-recursive=yes", "--sign-plain-http=", "--sign-no-recursive=tRue"])
+def test_a_flag_of_ours_is_true_or_false_and_nothing_else(flag: str) -> None:
+    with pytest.raises(InvalidArgument, match="true or false is needed"):
+        build_request("build", ["--push", "--sign-key", "k", flag, "."])
+
+
 def test_the_user_s_metadata_file_is_used() -> None:
     for given in (["--metadata-file", "m", "--push"], ["--push", "--metadata-file=m"]):
         assert build_request("build", given).metadata_file == "m"
