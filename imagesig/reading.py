@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -23,6 +23,7 @@ _STREAM = regex(r"/dev/(?:stdin|fd/[0-9]{1,9})|/proc/self/fd/[0-9]{1,9}")
 _CHUNK = 64 * 1024
 _PIECE = 1024 * 1024
 _PATH_CHARACTERS = 1024
+_NO_HOME = "/nonexistent"
 
 
 class Unreadable(Enum):
@@ -40,6 +41,19 @@ class Unreadable(Enum):
 
 Explain = Callable[[Unreadable, str], ImagesigError]
 """Makes the error for a reason and its text."""
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """`$HOME`, else the folder in the system's list of users: services have no HOME, and docker and skopeo find their
+    files. `/nonexistent` for a user who is not in the list."""
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    import pwd  # speed: seldom needed
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir or _NO_HOME)
+    except KeyError:
+        return Path(_NO_HOME)
 
 
 def usage_error(what: str, hint: str = "check the path") -> Explain:

@@ -28,6 +28,8 @@ _URL = regex(
 )
 """Scheme, authority, path and query of a URL that has only characters of RFC 3986."""
 _OUTSIDE_GRAMMAR = regex(r"[^!#-;=?-\[\]_a-z~]")
+_UNESCAPED = regex(r'[ "<>\\^`{|}\x80-\xff]')
+"""Characters outside of the grammar that servers write in queries, such as `filename="a b"`."""
 _SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = regex(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]+")
 _PLACE = regex(r"(?:\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[^\[\]:]*)(?::[0-9]*)?")
@@ -127,7 +129,8 @@ def join_url(base: str, reference: str, what: str = "URL") -> str:
 def served_url(base: str, reference: str, what: str) -> Url:
     """The URL that a server at `base` names in `Location`, `Link` or a realm.
 
-    Whether a request may go there depends on the host's addresses: see `imagesig.http.reach`.
+    Whether a request may go there depends on the host's addresses: see `imagesig.http.reach`. Characters that a query
+    must not have are escaped, as browsers do: no parser looks for a host there.
 
     Raises:
         UnexpectedResponse: not an HTTP URL, with a user or password, or HTTP although `base` is HTTPS.
@@ -136,7 +139,9 @@ def served_url(base: str, reference: str, what: str) -> Url:
     if not reference:
         raise UnexpectedResponse(f"{where}: its {what} is empty")
     try:
-        url = parse_url(join_url(base, reference, what))
+        path, mark, query = reference.partition("?")
+        query = _UNESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", query)
+        url = parse_url(join_url(base, path + mark + query, what))
     except InvalidArgument as error:
         raise UnexpectedResponse(f"{where}: {error}") from None
     if url.has_login:

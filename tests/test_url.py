@@ -124,6 +124,26 @@ def test_a_server_without_tls_may_name_one_without_tls() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reference", "url"),
+    [
+        ('https://o/b?f="a b"', "https://o/b?f=%22a%20b%22"),
+        ("/b?{a}|\\^`<>", "https://h/b?%7Ba%7D%7C%5C%5E%60%3C%3E"),
+        ("?f=\xe9%20", "https://h/a?f=%E9%20"),
+    ],
+)
+def test_a_query_is_escaped_where_a_server_has_not_done_it(reference: str, url: str) -> None:
+    assert str(served_url("https://h/a", reference, "Location")) == url
+
+
+@pytest.mark.parametrize(
+    "reference", ["https://h o/?a", "https://o\\@e/?a", "/a b?c", "https:// ?@e/", "?a\x7f", "?a\n", "?\u20ac", "?\t"]
+)
+def test_only_printable_characters_of_queries_are_escaped(reference: str) -> None:
+    with pytest.raises(UnexpectedResponse):
+        served_url("https://h/a", reference, "Location")
+
+
+@pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST", "localhost.", "127.0.0.1", "127.8.9.1", "::1", "::ffff:7f00:1"]
 )
 def test_loopback_is_an_address_or_localhost(host: str) -> None:

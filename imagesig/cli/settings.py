@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from imagesig import limits
 from imagesig.keys.secrets import SecretRequest, SecretSource, first_of, from_environ, from_file, prompt
 from imagesig.keys.uri import KeySettings
+from imagesig.reading import home_folder
 
 if TYPE_CHECKING:
     from imagesig.policy import Policy
@@ -54,7 +55,7 @@ def witnesses_for(policy: Policy, environ: Mapping[str, str] | None = None) -> W
 def _cache_folder(environ: Mapping[str, str]) -> Path:
     # The XDG Base Directory specification says to ignore a relative path.
     named = Path(environ.get("XDG_CACHE_HOME", ""))
-    return (named if named.is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".cache") / "imagesig"
+    return (named if named.is_absolute() else home_folder(environ) / ".cache") / "imagesig"
 
 
 def _prompt(request: SecretRequest) -> str | None:

@@ -25,7 +25,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError
 from imagesig.external import external_call
-from imagesig.reading import Unreadable, read_bounded
+from imagesig.reading import Unreadable, home_folder, read_bounded
 from imagesig.writing import make_private_folder, replace_file
 
 _MOST_ROLES = limits.TRUST_DELEGATIONS + 4
@@ -198,8 +198,7 @@ def _version(role: str, content: bytes) -> int:
 def state_folder(environ: Mapping[str, str]) -> Path:
     """The folder of what imagesig remembers. Spec: XDG Base Directory."""
     named = Path(environ.get("XDG_STATE_HOME", ""))
-    home = Path(environ.get("HOME") or "/nonexistent")
-    return (named if named.is_absolute() else home / ".local/state") / "imagesig" / "content-trust"
+    return (named if named.is_absolute() else home_folder(environ) / ".local/state") / "imagesig" / "content-trust"
 
 
 class _NoFile(InvalidArgument):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from imagesig.errors import ImagesigError, InvalidArgument
@@ -24,9 +25,22 @@ def client_context(*, cafile: str | None = None, cadata: str | None = None) -> s
     import ssl
 
     context = ssl.create_default_context(cafile=cafile, cadata=cadata)
+    if cafile is None and cadata is None:
+        _load_defaults(context)
     context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     context.hostname_checks_common_name = False
     return context
+
+
+def _load_defaults(context: ssl.SSLContext) -> None:
+    """Loads the system's authorities where a variable is empty: OpenSSL takes it for set, Go's clients do not."""
+    import ssl
+
+    paths = ssl.get_default_verify_paths()
+    if os.environ.get("SSL_CERT_FILE") == "" and os.path.isfile(paths.openssl_cafile):  # noqa: PTH113 - speed
+        context.load_verify_locations(cafile=paths.openssl_cafile)
+    if os.environ.get("SSL_CERT_DIR") == "" and os.path.isdir(paths.openssl_capath):  # noqa: PTH112 - speed
+        context.load_verify_locations(capath=paths.openssl_capath)
 
 
 def load_client_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:

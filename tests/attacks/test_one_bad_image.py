@@ -189,16 +189,17 @@ def _struct_with(result: Any, **changes: Any) -> Any:
     return replace(result, **changes)
 
 
+@pytest.mark.parametrize("kind", [errors.KeyProviderError, errors.ImagesigError])
 def test_an_error_of_somebody_elses_class_that_does_not_unpickle_costs_its_image_alone(
-    images: list[str], failing: Any
+    kind: type[errors.ImagesigError], images: list[str], failing: Any
 ) -> None:
-    class Local(errors.KeyProviderError):
+    class Local(kind):  # type: ignore[valid-type,misc]
         """Nobody can import it."""
 
     failing(lambda: Local("x"))
     with ForkPool(2) as copies:
         outcomes = list(imagesig.verify_many(images, private_key().public_key, executor=copies))
-    assert_only_the_bad_one_failed(outcomes, errors.KeyProviderError)
+    assert_only_the_bad_one_failed(outcomes, kind)
 
 
 # --- the command --------------------------------------------------------------------------------------------------

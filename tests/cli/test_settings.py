@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from imagesig.policy import Policy, Rule, Scope, Signed
 from imagesig.trust import CertificateAuthority, TrustedKey
 from imagesig.witnesses import CrlBytes, RevocationChecker
 from tests.authorities import Authority, Revoked
+from tests.commands import run_here
 from tests.makers import NOW, private_key
 from tests.witnesses.loopback import Fake
 
@@ -47,3 +49,23 @@ def test_lists_are_kept_in_the_users_cache(environ: dict[str, str], folder: str,
     checker.check((leaf.certificate, ROOT.certificate), NOW)
     assert [path.parent.name for path in (tmp_path / folder / "imagesig").glob("crl/*")] == ["crl"]
     assert isinstance(checker._crls.get(url), CrlBytes)
+
+
+@pytest.mark.parametrize("home", [None, ""], ids=["none", "empty"])
+@pytest.mark.parametrize("trust", [("--ca", "ca.pem"), ("--notation",)], ids=["ca", "notation"])
+def test_a_user_without_a_home_folder_verifies(
+    trust: tuple[str, ...], home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers run as users whom the system's list does not have."""
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NOTATION_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ca.pem").write_text(ROOT.certificate.pem)
+
+    done = run_here("verify", "oci:missing", *trust)
+
+    assert (done.exit_code, "internal error" in done.stderr) == (2, False), done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["ca.pem"]

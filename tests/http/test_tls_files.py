@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,26 @@ from tests.interop.tools import Tools
 from tests.tls import tls_front, trusted
 
 pytestmark = pytest.mark.usefixtures("no_proxies")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_empty_variable_leaves_the_authorities_of_the_system(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Go's clients read it so. CI systems set a variable that has no value to the empty string."""
+    authority = trustme.CA()
+    file = trusted(authority, tmp_path)
+    hashed = subprocess.run(["openssl", "x509", "-noout", "-hash", "-in", file], capture_output=True, check=True)
+    (tmp_path / f"{hashed.stdout.decode().strip()}.0").symlink_to(file)
+    places = {"file": (str(file), "/nonexistent"), "folder": ("/nonexistent", str(tmp_path))}[kind]
+    own = ssl.get_default_verify_paths()._replace(openssl_cafile=places[0], openssl_capath=places[1])
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: own)
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    monkeypatch.setenv("SSL_CERT_DIR", "")
+    with InMemoryRegistry() as server, tls_front(server.host, authority) as front:
+        server.add_image()
+        done = run_here("inspect", f"{front.host}/app:1")
+    assert done.exit_code == 0, done.output
 
 
 def test_an_intermediate_authority_alone_is_trusted_as_by_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,9 @@ def verify_packed(chunk: Chunk) -> bytes:
     try:
         return pickle.dumps(outcomes)
     except Exception:  # noqa: BLE001 - another package's __reduce__ may raise anything
-        return pickle.dumps(tuple(map(_portable, outcomes, (text for _, text in chunk.images))))
+        # Not `map`: a StopIteration would end it, and the other images would have no outcome.
+        named = zip(outcomes, chunk.images, strict=True)
+        return pickle.dumps(tuple([_portable(outcome, text) for outcome, (_, text) in named]))
 
 
 def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[VerificationResult]:
@@ -72,7 +74,8 @@ def _portable(outcome: Outcome[VerificationResult], text: str) -> Outcome[Verifi
         if outcome.error is None:
             return _failed("", outcome.index, InternalError.of(error, shown_name(text)))
         # The error's class is of another package: it becomes our class that it derives from.
-        kind = next(kind for kind in type(outcome.error).__mro__ if kind.__module__ == InternalError.__module__)
+        ours = (InternalError.__module__, ImagesigError.__module__)
+        kind = next(kind for kind in type(outcome.error).__mro__ if kind.__module__ in ours)
         has_plain_init = vars(kind).get("__init__") is None
         portable = (kind if has_plain_init else ImagesigError)(str(outcome.error), hint=outcome.error.hint)
         return _failed("", outcome.index, portable)

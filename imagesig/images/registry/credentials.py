@@ -23,7 +23,7 @@ from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
 from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, path_in, server_of
 from imagesig.patterns import regex
-from imagesig.reading import Unreadable, read_bounded
+from imagesig.reading import Unreadable, home_folder, read_bounded
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote, redact_keys
 
@@ -79,9 +79,8 @@ def anonymous(_host: str) -> Credential:
 
 def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """The credential files. The first one that has the host is used. Raises as `path_in`."""
-    home = Path(environ.get("HOME") or "/nonexistent")
     runtime = environ.get("XDG_RUNTIME_DIR")
-    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    config = Path(environ.get("XDG_CONFIG_HOME") or home_folder(environ) / ".config")
     named = path_in(environ, "REGISTRY_AUTH_FILE")
     return (
         *((Path(named),) if named else ()),
@@ -93,7 +92,7 @@ def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 def docker_folder(environ: Mapping[str, str]) -> Path:
     """The folder of docker's configuration: `$DOCKER_CONFIG`, else `~/.docker`. Raises as `path_in`."""
-    return Path(path_in(environ, "DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
+    return Path(path_in(environ, "DOCKER_CONFIG") or home_folder(environ) / ".docker")
 
 
 class CredentialStep(RedactedStruct, frozen=True):

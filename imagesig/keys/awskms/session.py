@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,8 +26,21 @@ class Sessions:
         core = Session()
         if self._descriptions is not None:
             core.register_component("data_loader", self._descriptions)
+        _ignore_empty_variables(core)
         # Without one, a role cannot be assumed: the SDK does not read AWS_REGION.
         named = core.get_config_variable("region")
         session = boto3.Session(botocore_session=core, region_name=None if named else region or None)
         self._descriptions = core.get_component("data_loader")
         return session
+
+
+def _ignore_empty_variables(core: Any) -> None:
+    """Makes an empty variable as good as a missing one, as AWS's SDK for Go does: CI systems set such variables."""
+    from botocore.configprovider import ConfigChainFactory
+
+    chains = ConfigChainFactory(session=core, environ={name: value for name, value in os.environ.items() if value})
+    store = core.get_component("config_store")
+    for name in core.session_var_map:
+        key, variables, default, convert = core.session_var_map[name]
+        if any(os.environ.get(each) == "" for each in ([variables] if isinstance(variables, str) else variables or ())):
+            store.set_config_provider(name, chains.create_config_chain(name, variables, key, default, convert))

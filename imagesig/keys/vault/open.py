@@ -23,7 +23,7 @@ from imagesig.keys.vault.environment import ADDRESSES, Variables, cleaned, is_tr
 from imagesig.keys.vault.login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
 from imagesig.keys.vault.provider import DEFAULT_MOUNT, VaultProvider
 from imagesig.patterns import regex
-from imagesig.reading import Unreadable, text_bounded
+from imagesig.reading import Unreadable, home_folder, text_bounded
 from imagesig.text import quote
 from imagesig.url import parse_url, redact
 
@@ -214,7 +214,7 @@ def _token(variables: Variables) -> tuple[str, str]:
         token, named_by = found.find("TOKEN")
         if token:
             return token, named_by
-    path = Path(variables.environ.get("HOME") or "/nonexistent") / ".vault-token"
+    path = home_folder(variables.environ) / ".vault-token"
     try:
         text = text_bounded(path, limits.SECRET_FILE_BYTES, "~/.vault-token:", explain=_token_missing)
     except SecretRequired:

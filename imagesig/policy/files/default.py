@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imagesig.errors import InvalidArgument
+from imagesig.reading import home_folder
 from imagesig.text import quote
 
 VARIABLE = "IMAGESIG_POLICY"
@@ -14,15 +15,12 @@ NAME = Path("imagesig", "policy.toml")
 SYSTEM = Path("/etc") / NAME
 
 
-def user_policy_path(environ: Mapping[str, str]) -> Path | None:
-    """`$XDG_CONFIG_HOME/imagesig/policy.toml`; None without a home folder. Spec: XDG Base Directory, 0.8."""
+def user_policy_path(environ: Mapping[str, str]) -> Path:
+    """`$XDG_CONFIG_HOME/imagesig/policy.toml`, else below the home folder. Spec: XDG Base Directory, 0.8."""
     configured = Path(environ.get("XDG_CONFIG_HOME", ""))
     if configured.is_absolute():  # the specification ignores relative paths
         return configured / NAME
-    try:
-        return Path.home() / ".config" / NAME
-    except RuntimeError:
-        return None
+    return home_folder(environ) / ".config" / NAME
 
 
 def default_policy_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -38,7 +36,7 @@ def default_policy_path(environ: Mapping[str, str] = os.environ) -> Path:
         if not _exists(Path(named)):
             raise InvalidArgument(f"{VARIABLE}: there is no file {quote(named)}", hint=hint)
         return Path(named)
-    places = [path for path in (user_policy_path(environ), SYSTEM) if path is not None]
+    places = (user_policy_path(environ), SYSTEM)
     found = next((path for path in places if _exists(path)), None)
     if found is None:
         tried = ", ".join(str(path) for path in places)
@@ -64,8 +62,6 @@ def new_default_policy(text: str, environ: Mapping[str, str] = os.environ) -> Pa
         InvalidArgument: the file exists, or cannot be written.
     """
     path = Path(environ[VARIABLE]) if environ.get(VARIABLE) else user_policy_path(environ)
-    if path is None:
-        raise InvalidArgument("no home folder to write the policy to", hint=f"set {VARIABLE} to the path of a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
@@ -73,5 +69,7 @@ def new_default_policy(text: str, environ: Mapping[str, str] = os.environ) -> Pa
     except FileExistsError as error:
         raise InvalidArgument(f"{path} exists and is not overwritten", hint="remove it first, or edit it") from error
     except OSError as error:
-        raise InvalidArgument(f"{path}: cannot be written ({error.strerror})") from error
+        raise InvalidArgument(
+            f"{path}: cannot be written ({error.strerror})", hint=f"set {VARIABLE} to the path of a file"
+        ) from error
     return path

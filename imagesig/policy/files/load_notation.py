@@ -15,7 +15,7 @@ from imagesig.crypto.certificate import Certificate, parse_certificates
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.policy.files.notation import TIMESTAMPING, Store, parse_trust_policy, rules_of
 from imagesig.policy.requirement import PathLike, Rules
-from imagesig.reading import is_folder, read_bounded, usage_error
+from imagesig.reading import home_folder, is_folder, read_bounded, usage_error
 from imagesig.text import quote
 from imagesig.trust.profile import is_authority
 
@@ -45,7 +45,7 @@ def notation_folder(environ: Mapping[str, str]) -> Path:
         return Path(environ["NOTATION_CONFIG"])
     if environ.get("XDG_CONFIG_HOME"):
         return Path(environ["XDG_CONFIG_HOME"]) / "notation"
-    return Path(environ.get("HOME") or "~").expanduser() / ".config" / "notation"
+    return home_folder(environ) / ".config" / "notation"
 
 
 def load_trust_store(folder: Path, store: Store) -> tuple[Certificate, ...]:

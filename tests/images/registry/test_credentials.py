@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import pwd
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -250,7 +252,23 @@ def test_helpers_are_looked_for_on_path_unless_another_is_given(
 def test_the_folder_for_settings_is_the_users_own_before_that_of_his_home() -> None:
     found = [str(path) for path in credential_files({"HOME": "/h", "XDG_CONFIG_HOME": "/xdg"})]
     assert found[1:] == ["/xdg/containers/auth.json", "/h/.docker/config.json"]
-    assert str(credential_files({})[1]).startswith("/nonexistent/")
+
+
+@pytest.mark.parametrize("environ", [{}, {"HOME": ""}], ids=["none", "empty"])
+def test_without_a_variable_the_home_folder_is_that_of_the_systems_list_of_users(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docker and skopeo find their logins there, in a service of systemd for example."""
+    user = SimpleNamespace(pw_dir="/srv/builder")
+    monkeypatch.setattr(pwd, "getpwuid", {os.getuid(): user}.__getitem__)
+    assert credential_files(environ)[1:] == tuple(
+        Path("/srv/builder", name) for name in (".config/containers/auth.json", ".docker/config.json")
+    )
+
+
+def test_a_user_who_is_not_in_the_list_has_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert all(str(file).startswith("/nonexistent/") for file in credential_files({})[1:])
 
 
 def test_without_a_runtime_folder_podmans_login_is_below_run() -> None:

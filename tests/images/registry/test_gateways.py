@@ -268,3 +268,21 @@ def test_compressed_answers_are_refused_with_the_place_to_turn_it_off(server: In
     with pytest.raises(UnexpectedResponse, match="content encoding") as caught:
         inspect(image)
     assert "turn off compression" in caught.value.hint
+
+
+# --- redirects ----------------------------------------------------------------------------------------------------
+
+
+def test_a_redirect_may_name_a_file_in_its_query(server: InMemoryRegistry) -> None:
+    """Storage is asked to name the download. skopeo and docker follow such redirects."""
+    image = server.add_image()
+    sign(image, signing_key(), formats=BOTH)
+
+    def redirected(request: Request) -> Answer | None:
+        if "/blobs/" not in request.path or request.query:
+            return None
+        return Answer(307, headers={"location": f'{request.path}?disposition=attachment; filename="a b|{{c}}"'})
+
+    server.faults.append(redirected)
+    assert verify(image, signing_key()).verified
+    assert any(item.query.get("disposition") for item in server.requests)

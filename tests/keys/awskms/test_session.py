@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from imagesig.crypto.algorithms import KeyType
-from imagesig.errors import AccessDenied
+from imagesig.errors import AccessDenied, ImagesigError
 from imagesig.keys.awskms.provider import AwsKmsProvider
 from imagesig.keys.file.private_key import PrivateKey
+from imagesig.keys.uri import open_key
 from imagesig.testing import ScriptedKms, ScriptedSts
 
 pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
@@ -141,3 +142,27 @@ def test_sessions_after_a_rotation_share_the_descriptions_of_the_sdk(
             cloud.accepts(number)
             key.sign(b"message")
     assert len(read) == len(set(read))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CA_BUNDLE", "AWS_DEFAULTS_MODE", "AWS_METADATA_SERVICE_TIMEOUT"],
+)
+def test_an_empty_variable_is_as_good_as_a_missing_one(
+    name: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cosign, with AWS's SDK for Go, reads them so. CI systems set a variable that has no value to the empty string."""
+    by_web_identity(cloud, monkeypatch)
+    monkeypatch.setenv(name, "")
+    with open_key("awskms:///alias/app") as key:
+        assert key.sign(b"x")
+
+
+def test_an_empty_variable_does_not_hide_the_setting_of_the_file(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    by_web_identity(cloud, monkeypatch)
+    (tmp_path / "config").write_text("[default]\ndefaults_mode = nonsense\n")
+    monkeypatch.setenv("AWS_DEFAULTS_MODE", "")
+    with pytest.raises(ImagesigError, match="InvalidDefaultsMode"), open_key("awskms:///alias/app"):
+        pass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,11 +73,23 @@ def test_a_users_folder_that_cannot_be_looked_at_is_an_error_and_the_systems_pol
         Policy.load_default()
 
 
-def test_a_relative_configuration_folder_is_ignored(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_configuration_folder_is_ignored(environ: dict[str, str]) -> None:
     home = Path(environ["XDG_CONFIG_HOME"]).parent / "home"
-    monkeypatch.setattr(Path, "home", lambda: home)
     own = written(home / ".config" / "imagesig" / "policy.toml")
-    assert default_policy_path({"XDG_CONFIG_HOME": "config"}) == own
+    assert default_policy_path({"XDG_CONFIG_HOME": "config", "HOME": str(home)}) == own
+
+
+@pytest.mark.parametrize("named", [{}, {"HOME": ""}], ids=["none", "empty"])
+def test_without_a_variable_the_users_own_policy_applies_before_the_systems(
+    named: dict[str, str], environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "etc" / "policy.toml")
+    own = written(tmp_path / "home" / ".config" / "imagesig" / "policy.toml")
+    user = SimpleNamespace(pw_dir=str(tmp_path / "home"))
+    monkeypatch.setattr(pwd, "getpwuid", {os.getuid(): user}.__getitem__)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert default_policy_path(named) == own
 
 
 def test_the_default_policy_is_loaded(environ: dict[str, str], tmp_path: Path) -> None:
