@@ -35,12 +35,18 @@ class Sessions:
 
 
 def _ignore_empty_variables(core: Any) -> None:
-    """Makes an empty variable as good as a missing one, as AWS's SDK for Go does: CI systems set such variables."""
+    """Makes an empty variable as good as a missing one, as AWS's SDK for Go does: CI systems set such variables.
+
+    Older versions of the SDK check no certificate if `AWS_CA_BUNDLE` or `REQUESTS_CA_BUNDLE` is empty.
+    """
     from botocore.configprovider import ConfigChainFactory
 
     chains = ConfigChainFactory(session=core, environ={name: value for name, value in os.environ.items() if value})
     store = core.get_component("config_store")
     for name in core.session_var_map:
         key, variables, default, convert = core.session_var_map[name]
-        if any(os.environ.get(each) == "" for each in ([variables] if isinstance(variables, str) else variables or ())):
+        read = [variables] if isinstance(variables, str) else list(variables or ())
+        if name == "ca_bundle" and os.environ.get("REQUESTS_CA_BUNDLE") == "":  # read by the SDK if there is no setting
+            default, read = True, [*read, "REQUESTS_CA_BUNDLE"]
+        if any(os.environ.get(each) == "" for each in read):
             store.set_config_provider(name, chains.create_config_chain(name, variables, key, default, convert))

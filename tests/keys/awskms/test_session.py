@@ -10,6 +10,7 @@ import pytest
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import AccessDenied, ImagesigError
 from imagesig.keys.awskms.provider import AwsKmsProvider
+from imagesig.keys.awskms.session import Sessions
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.uri import open_key
 from imagesig.testing import ScriptedKms, ScriptedSts
@@ -146,7 +147,13 @@ def test_sessions_after_a_rotation_share_the_descriptions_of_the_sdk(
 
 @pytest.mark.parametrize(
     "name",
-    ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CA_BUNDLE", "AWS_DEFAULTS_MODE", "AWS_METADATA_SERVICE_TIMEOUT"],
+    [
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_CA_BUNDLE",
+        "AWS_DEFAULTS_MODE",
+        "AWS_METADATA_SERVICE_TIMEOUT",
+    ],
 )
 def test_an_empty_variable_is_as_good_as_a_missing_one(
     name: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
@@ -156,6 +163,15 @@ def test_an_empty_variable_is_as_good_as_a_missing_one(
     monkeypatch.setenv(name, "")
     with open_key("awskms:///alias/app") as key:
         assert key.sign(b"x")
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_an_empty_variable_leaves_the_default_authorities(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(name, "")
+    core = Sessions().new("eu-west-1")._session
+    assert core.get_config_variable("ca_bundle") is (True if name == "REQUESTS_CA_BUNDLE" else None)
+    assert core.create_client("kms", region_name="eu-west-1")
 
 
 def test_an_empty_variable_does_not_hide_the_setting_of_the_file(
