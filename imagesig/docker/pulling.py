@@ -37,7 +37,7 @@ def pull_verified(
     """Resolves and verifies an image, lets the engine pull it by the verified digest, and tags it; docker-py's image.
 
     `client` is docker-py's, or that of `from_env`. A tag that moves after the verification changes nothing. Without a
-    policy, `Policy.load_default()` applies. A reference by digest gets no tag. Nothing is pulled unless it is verified;
+    policy, `Policy.load_default()` applies. A digest without a tag gets none. Nothing is pulled unless it is verified;
     other options as for `imagesig.verify`.
 
     Raises:
