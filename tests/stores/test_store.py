@@ -130,7 +130,7 @@ def test_one_requirement_that_is_met_does_not_make_up_for_another_that_could_not
 def test_a_thousand_broken_blobs_cost_a_few_requests(server: InMemoryRegistry, form: str) -> None:
     signed(server, form, MISSED + 3)
     paths = parts(server, form)
-    server.faults.append(breaks(paths[:-1], Answer(503)))
+    server.faults.append(breaks(paths, Answer(503)))  # all: a short signature is read before longer ones
     server.requests.clear()
     with pytest.raises(Unreachable):
         verify(image_at(server), signing_key(MISSED + 2))
