@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -78,8 +79,8 @@ class RegistryLogin:
         self.greetings: dict[str, str] = {}  # registries' challenges for the version of their API, once asked for
         self._last_credentials: dict[str, Credential] = {}
         self._lock = threading.Lock()
-        # Several locks, so that logins to different repositories rarely wait for each other.
-        self._logging_in = tuple(threading.Lock() for _ in range(16))
+        # A lock for each login that is under way, so that logins to different repositories never wait for each other.
+        self._logging_in = WeakValueDictionary[tuple[str, str, str], threading.Lock]()
 
     def source(self, registry: str, repository: str) -> str:
         """The user for a repository and the origin of the credentials, for people. Nothing in it is secret."""
@@ -140,10 +141,10 @@ class RegistryLogin:
             TransportError: the token server does not answer.
         """
         key = (registry, repository, _scoped(actions, pull_from))
-        scopes = [f"repository:{repository}:{actions}"]
-        if pull_from:
-            scopes.append(f"repository:{pull_from}:pull")
-        with self._logging_in[hash(key) % len(self._logging_in)]:
+        scopes = [f"repository:{repository}:{actions}", *([f"repository:{pull_from}:pull"] if pull_from else [])]
+        with self._lock:
+            logging_in = self._logging_in.setdefault(key, threading.Lock())
+        with logging_in:
             cached = self._headers.get(key)
             if cached and cached.header != refused and cached.expires > time.monotonic():
                 return cached.header  # another thread has logged in meanwhile
