@@ -148,7 +148,7 @@ def _no_scope(text: str, why: str) -> InvalidArgument:
     return InvalidArgument(
         f"scope {quote(text)}: {why}",
         hint="write HOST[:PORT][/NAMESPACE][/REPOSITORY[:TAG|@DIGEST]], *.DOMAIN, or a transport and an absolute path "
-        "such as oci:/srv/images",
+        "such as oci:/images/team",
     )
 
 

@@ -84,22 +84,22 @@ IMPOSSIBLE = [
     "oci:images",
     "oci:./images",
     "oci:/",
-    "oci:/srv/",
-    "oci:/srv//x",
-    "oci:/srv/./x",
-    "oci:/srv/../x",
+    "oci:/images/",
+    "oci:/images//x",
+    "oci:/images/./x",
+    "oci:/images/../x",
     "dir:srv",
     "docker-archive:x.tar",
-    "docker-archive:/srv/x.tar:latest",
-    "docker-archive:/srv/a:b/x.tar",
-    "oci:/srv/images/app:1.0",
-    f"oci:/srv/images/app@{DIGEST}",
-    "oci-archive:/srv/app.tar:1.0",
-    "oci:/srv/" + "a" * 256,
-    "oci:/srv/\0x",
-    "OCI:/srv/images",
-    "oci-archiv:/srv/images",
-    "docker-daemon:/srv/images",
+    "docker-archive:/images/x.tar:latest",
+    "docker-archive:/images/a:b/x.tar",
+    "oci:/images/team/app:1.0",
+    f"oci:/images/team/app@{DIGEST}",
+    "oci-archive:/images/app.tar:1.0",
+    "oci:/images/" + "a" * 256,
+    "oci:/images/\0x",
+    "OCI:/images/team",
+    "oci-archiv:/images/team",
+    "docker-daemon:/images/team",
     "",
 ]
 
@@ -118,7 +118,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "scope", ["registry.example:0/team", "oci:/srv/images/app:1.0", "registry.example/Team", "[1:2]"]
+    "scope", ["registry.example:0/team", "oci:/images/team/app:1.0", "registry.example/Team", "[1:2]"]
 )
 def test_the_line_is_named_and_the_default_does_not_apply(place: Path, scope: str) -> None:
     path = policy_file(place, 'any = ["a"]', KEYS, scope=scope, default="insecureAcceptAnything")

@@ -59,7 +59,7 @@ REFUSED = {
     "an image of a layout": POD.replace("r.example/good:1", "oci:x"),
     "an image of an archive": POD.replace("r.example/good:1", "oci-archive:x.tar"),
     "an image of an archive of Docker": POD.replace("r.example/good:1", "docker-archive:x.tar:a:1"),
-    "an image of an absolute path": POD.replace("r.example/good:1", "/srv/image"),
+    "an image of an absolute path": POD.replace("r.example/good:1", "/images/image"),
     "an image of a relative path": POD.replace("r.example/good:1", "./image"),
     "an image that is a number to Go": POD.replace("r.example/good:1", "1e3"),
     "an image in a block": POD.replace("r.example/good:1", ">\n      r.example/good:1"),

@@ -49,10 +49,10 @@ def test_a_name_in_a_registry_is_a_scope(text: str) -> None:
     [
         ("docker:", Scope("docker")),
         ("oci:", Scope("oci")),
-        ("oci:/srv/images", Scope("oci", "/srv/images")),
-        ("dir:/srv/x", Scope("dir", "/srv/x")),
-        ("dir:/srv/x:1.0", Scope("dir", "/srv/x:1.0")),
-        ("oci-archive:/srv/x.tar", Scope("oci-archive", "/srv/x.tar")),
+        ("oci:/images/team", Scope("oci", "/images/team")),
+        ("dir:/images/x", Scope("dir", "/images/x")),
+        ("dir:/images/x:1.0", Scope("dir", "/images/x:1.0")),
+        ("oci-archive:/images/x.tar", Scope("oci-archive", "/images/x.tar")),
         ("docker-archive:", Scope("docker-archive")),
     ],
 )
@@ -84,9 +84,9 @@ def test_a_transport_with_or_without_a_path_is_a_scope(text: str, scope: Scope) 
         "https://registry.example",
         "oci:images",
         "oci:/",
-        "oci:/srv/",
-        "oci:/srv//x",
-        "oci:/srv/../x",
+        "oci:/images/",
+        "oci:/images//x",
+        "oci:/images/../x",
         "docker:registry.example",
         *LOCAL_TRANSPORTS,
         "docker",
@@ -156,8 +156,8 @@ _PIECES = [
         "docker-archive:",
         "docker:",
         "oci:/",
-        "/srv",
-        "/srv/a:1",
+        "/images",
+        "/images/a:1",
         "docker-daemon:",
         "sif:/",
     ),
@@ -179,7 +179,7 @@ def _image_in(text: str) -> Location:
     """An image that somebody can ask for and that is in the scope, built from the scope's text."""
     transport, _, path = text.partition(":")
     if transport in LOCAL_TRANSPORTS and (not path or path.startswith("/")):
-        return Location(transport, path=path or "/srv/image")
+        return Location(transport, path=path or "/images/image")
     if text == "docker:":
         return Location(reference=parse_reference("registry.example/app"))
     for candidate in (
@@ -257,9 +257,9 @@ def test_every_path_without_a_tag_can_be_written(transport: str, parts: list[str
     "scope",
     [
         Scope("dokcer", "registry.example"),
-        Scope("sif", "/srv/x"),
+        Scope("sif", "/images/x"),
         Scope("docker", "registry.example/"),
-        Scope("docker", "oci:/srv"),
+        Scope("docker", "oci:/images"),
         Scope("oci", "srv"),
         Scope("docker", 1),  # type: ignore[arg-type]
         Scope(1, "registry.example/app", True),  # type: ignore[arg-type]
@@ -284,7 +284,7 @@ def test_every_scope_of_an_image_can_be_written_in_a_policy(host: str, parts: li
         assert parse_scope(str(scope)) == scope
 
 
-@pytest.mark.parametrize("path", ["/srv/a\0b", "/" + "a" * 256, "/a" * 2048])
+@pytest.mark.parametrize("path", ["/images/a\0b", "/" + "a" * 256, "/a" * 2048])
 def test_a_path_that_no_system_opens_is_refused_as_that(path: str) -> None:
     with pytest.raises(InvalidArgument, match="NUL byte, or is too long"):
         parse_scope(f"oci:{path}")

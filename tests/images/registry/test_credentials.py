@@ -259,10 +259,10 @@ def test_without_a_variable_the_home_folder_is_that_of_the_systems_list_of_users
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """docker and skopeo find their logins there, in a service of systemd for example."""
-    user = SimpleNamespace(pw_dir="/srv/builder")
+    user = SimpleNamespace(pw_dir="/images/builder")
     monkeypatch.setattr(pwd, "getpwuid", {os.getuid(): user}.__getitem__)
     assert credential_files(environ)[1:] == tuple(
-        Path("/srv/builder", name) for name in (".config/containers/auth.json", ".docker/config.json")
+        Path("/images/builder", name) for name in (".config/containers/auth.json", ".docker/config.json")
     )
 
 

@@ -64,8 +64,8 @@ _scopes = st.sampled_from(
         "*.example.com",
         "docker:",
         "oci:",
-        "oci:/srv/images",
-        "dir:/srv/x",
+        "oci:/images/team",
+        "dir:/images/x",
     ]
 )
 

@@ -160,13 +160,13 @@ def test_requirements_are_anded_and_other_transports_keep_their_scopes(tmp_path:
         "default": [{"type": "reject"}],
         "transports": {
             "docker": {"": [{"type": "insecureAcceptAnything"}, {"type": "sigstoreSigned", "keyPath": "/a"}]},
-            "oci": {"/srv": [{"type": "insecureAcceptAnything"}]},
+            "oci": {"/images": [{"type": "insecureAcceptAnything"}]},
             "nobody-knows": {"x y": [{"type": "reject"}]},
         },
     }
     policy = Policy.from_containers_policy(write(tmp_path / "policy.json", document))
     assert [type(item) for item in select(policy, "a.example/b:1").requirements] == [AcceptAnything, Signed]
-    assert Scope("oci", "/srv") in policy.rules
+    assert Scope("oci", "/images") in policy.rules
 
 
 def test_a_name_with_tag_and_digest_is_not_judged(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_an_exact_scope_comes_first_and_the_star_is_the_default() -> None:
 def test_a_chosen_scope_applies_to_every_image_because_layouts_have_no_name() -> None:
     local = statement(name="local", registryScopes=["local/hello"], trustStores=["ca:other"])
     found = policy(statement(), local, scope="local/hello")
-    (requirement,) = found.select(Location("oci", path="/srv/layout")).requirements
+    (requirement,) = found.select(Location("oci", path="/images/layout")).requirements
     assert isinstance(requirement, Signed)
     assert requirement.anchors.authorities[0].name == "ca:other"
     with pytest.raises(InvalidArgument, match="no policy has the scope"):

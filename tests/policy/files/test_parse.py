@@ -190,10 +190,10 @@ def test_enforcement_is_a_level_with_exceptions() -> None:
 
 
 def test_a_local_place_is_a_scope_of_its_transport() -> None:
-    policy = policy_of_toml(f'{HEAD}[[rules]]\nscope = ["oci:/srv", "dir:"]\nrequire = [{{ any = ["a"] }}]\n')
-    assert set(policy.rules) == {Scope("oci", "/srv"), Scope("dir")}
-    assert policy.select(Location("oci", path="/srv/images/x")).signed
-    assert not policy.select(Location("oci", path="/srvx")).signed
+    policy = policy_of_toml(f'{HEAD}[[rules]]\nscope = ["oci:/images", "dir:"]\nrequire = [{{ any = ["a"] }}]\n')
+    assert set(policy.rules) == {Scope("oci", "/images"), Scope("dir")}
+    assert policy.select(Location("oci", path="/images/team/x")).signed
+    assert not policy.select(Location("oci", path="/imagesx")).signed
 
 
 # --- what is wrong ------------------------------------------------------------------------------------------------
