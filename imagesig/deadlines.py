@@ -6,6 +6,7 @@ Times are of the monotonic clock.
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -123,14 +124,18 @@ def seconds_left() -> float:
 
 
 def growing_pause(attempt: int) -> float:
-    """Seconds to wait after this attempt, the first being 1: twice as long each time, times a random factor.
+    """Seconds to wait after this attempt, the first being 1: twice as long each time, half of it at random."""
+    half: float = _BACKOFF_SECONDS * 2.0 ** (attempt - 1)
+    return half + jitter(half)
 
-    The factor keeps clients that failed together from trying again together.
+
+def jitter(most: float) -> float:
+    """Random seconds up to `most`: a pause with it keeps clients that failed together from trying again together.
+
+    They are from the operating system. The state of the `random` module belongs to the program: a program that seeds
+    it, or forks, would give all its clients the same pauses, and its own numbers would depend on our failures.
     """
-    import random  # speed: most requests are tried once (benchmarks/test_start.py)
-
-    factor: float = 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - not a secret
-    return _BACKOFF_SECONDS * factor
+    return most * int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 def wait(seconds: float, what: str) -> None:

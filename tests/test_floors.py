@@ -291,6 +291,8 @@ def _reach(unit: str, imported: Import, *, is_pure: bool) -> Iterator[str]:
         yield f"{imported.module} reads files; pure code imports it inside the function that needs it"
     if unit != "cli" and parts[0] == "click":
         yield f"{unit} imports click, which belongs to cli alone"
+    if parts[0] == "random":
+        yield f"{unit} imports random, whose state belongs to the program: use deadlines.jitter or secrets"
 
 
 def _outside_calls(tree: ast.AST) -> Iterator[str]:
@@ -391,6 +393,7 @@ def test_the_package_was_found() -> None:
         ("keys/x.py", "class A:\n    import pkcs11", "pkcs11 is imported"),
         ("docker/x.py", "from docker.client import DockerClient", "docker is imported when the module loads"),
         ("keys/x.py", "def f():\n    import click", "click, which belongs to cli alone"),
+        ("http/x.py", "def f():\n    from random import uniform", "imports random, whose state belongs to the program"),
         ("images/x.py", "x = 1\n" * 401, "401 lines"),
         ("keys/vault/x.py", "from imagesig.keys.awskms import uri", "keys/vault imports keys/awskms, a home beside it"),
         ("keys/file/x.py", "def f():\n    from imagesig.keys import pkcs11", "keys/file imports keys/pkcs11"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -19,7 +18,7 @@ from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.role import ROOT, SNAPSHOT, check_signatures
 from imagesig.content_trust.servers import TrustServers, read_pins
 from imagesig.content_trust.update import File, TrustData
-from imagesig.deadlines import wait
+from imagesig.deadlines import jitter, wait
 from imagesig.errors import MalformedError, SignatureRejected, Stale, UnexpectedResponse
 from imagesig.oci.reference import Reference
 from imagesig.trust.anchors import ContentTrust, RootKeyId
@@ -66,7 +65,8 @@ class Publisher(Struct, frozen=True):
             except Stale:
                 if attempt == limits.TRUST_PUBLISH_ATTEMPTS:
                     raise
-                wait(_PAUSE * attempt * (1 + random.random()), self.image.repository)  # noqa: S311 - not a secret
+                pause = _PAUSE * attempt
+                wait(pause + jitter(pause), self.image.repository)
         raise AssertionError("the last attempt returns or raises")
 
     def _published(self, base: TrustData | None, edit: Edit) -> Published:

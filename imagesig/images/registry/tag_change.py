@@ -12,14 +12,13 @@ it.
 
 from __future__ import annotations
 
-import random
 import time
 from typing import Protocol
 
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.deadlines import growing_pause, seconds_left, wait
+from imagesig.deadlines import growing_pause, jitter, seconds_left, wait
 from imagesig.errors import Stale, TransportError, Unauthorized, UnexpectedResponse
 from imagesig.images.merge import Merge, Readable, Tagged, read_tag
 
@@ -82,8 +81,8 @@ class TagChange(Struct):
             if self._due is None:
                 return
             # Without jitter, two writers that collide once would collide again.
-            jitter = random.uniform(0, _SETTLE_SECONDS_LEAST * min(attempt, 8))  # noqa: S311 - not a secret
-            wait(max(0.0, self._due - time.monotonic()) + jitter, self._what)
+            more = jitter(_SETTLE_SECONDS_LEAST * min(attempt, 8))
+            wait(max(0.0, self._due - time.monotonic()) + more, self._what)
             before, self._due = self._seen, None
             lost = self.apply()
             if not lost and self._seen != before:
