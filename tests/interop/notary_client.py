@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from tests.peers import binary
 from tests.peers.servers import NotaryServer
 
 PASSPHRASE = "correct horse battery"
+
+
+def unused_repository() -> str:
+    """A name that no test used before: a trust server outlives the registries, and a port is given out again."""
+    return f"app-{uuid.uuid4().hex[:12]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from imagesig.errors import NoSignatureAccepted, NoSignatures, Unreachable
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from tests.commands import run_here
-from tests.interop.notary_client import NotaryClient
+from tests.interop.notary_client import NotaryClient, unused_repository
 from tests.peers.servers import NotaryServer
 
 pytestmark = pytest.mark.interop
@@ -24,14 +24,15 @@ pytestmark = pytest.mark.interop
 class Stage:
     def __init__(self, registry: InMemoryRegistry, server: NotaryServer, folder: Path) -> None:
         self.server, self.folder = server, folder
-        self.gun = f"{registry.host}/app"
+        app = unused_repository()
+        self.gun = f"{registry.host}/{app}"
         self.digests, self.sizes = {}, {}
         for name, platforms in (("one", ()), ("two", ("linux/amd64",))):
-            registry.add_image(f"app:{name}", platforms=platforms)
-            content, _ = registry.manifest("app", name)
+            registry.add_image(f"{app}:{name}", platforms=platforms)
+            content, _ = registry.manifest(app, name)
             self.digests[name], self.sizes[name] = sha256(content), len(content)
         for tag in ("1.0", "2.0", "3.0"):
-            registry.add_image(f"app:{tag}")
+            registry.add_image(f"{app}:{tag}")
         self.client = NotaryClient(server, folder / "trust")
         self.client.init(self.gun)
 

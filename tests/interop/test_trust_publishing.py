@@ -21,7 +21,7 @@ from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
 from tests.commands import run_here
 from tests.interop.homes import Homes, open_homes
-from tests.interop.notary_client import NotaryClient
+from tests.interop.notary_client import NotaryClient, unused_repository
 from tests.interop.test_docker_trust import Docker
 from tests.peers.engine import DockerEngine
 from tests.peers.kms import KmsServer
@@ -36,12 +36,13 @@ class Stage:
     """A repository of its own, docker and notary on one folder, and the command with the same settings."""
 
     def __init__(self, registry: InMemoryRegistry, server: NotaryServer, folder: Path) -> None:
-        self.server, self.folder, self.gun = server, folder, f"{registry.host}/app"
+        app = unused_repository()
+        self.server, self.folder, self.gun = server, folder, f"{registry.host}/{app}"
         self.docker = Docker(server, folder / "docker")
         self.digests = {}
         for tag in ("1.0", "2.0", "3.0"):
-            registry.add_image(f"app:{tag}", platforms=("linux/amd64",) * int(tag[0]))
-            self.digests[tag] = sha256(registry.manifest("app", tag)[0])
+            registry.add_image(f"{app}:{tag}", platforms=("linux/amd64",) * int(tag[0]))
+            self.digests[tag] = sha256(registry.manifest(app, tag)[0])
 
     def key(self, name: str, kind: KeyType = KeyType.ECDSA_P256) -> Path:
         """The file of a new private key, with its public key beside it."""
@@ -306,7 +307,7 @@ def test_the_keys_in_dockers_folder_are_used_and_made(stage: Stage, monkeypatch:
     stage.run("sign", f"{stage.gun}:2.0")
     assert set(stage.signed()) == {"2.0"}
 
-    other = stage.gun.replace("/app", "/other")
+    other = f"{stage.gun}-other"
     stage.docker.run("trust", "key", "generate", "carol", "--dir", ".")
     stage.run("signer", "add", "--key", stage.docker.folder / "carol.pub", "carol", other)
     stage.docker.run("trust", "signer", "add", "--key", "bob.pub", "bob", other)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.peers import binary
-from tests.peers.servers import START_SECONDS, ServerFailed
+from tests.peers.servers import START_SECONDS, ServerFailed, unused_ports
 
 NSS_LABEL = "NSS Certificate DB"
 _NSS_PARAMETERS = (
@@ -127,7 +127,7 @@ def tpm_token(tmp: Path, pin: str) -> Iterator[ModuleToken]:
     home = Path(tempfile.mkdtemp(prefix="tpm-"))
     for name in ("state", "store"):
         (home / name).mkdir()
-    bus, port = f"unix:path={home}/bus", _free_ports()
+    bus, port = f"unix:path={home}/bus", unused_ports(2)
     environ = {
         "LD_LIBRARY_PATH": f"{libraries}:{libraries / 'swtpm'}:{root / 'lib' / libraries.name}",
         "DBUS_SESSION_BUS_ADDRESS": bus,
@@ -179,17 +179,6 @@ def _running(command: list[str], environ: Mapping[str, str], log: Path, is_ready
     finally:
         process.terminate()
         process.wait()
-
-
-def _free_ports() -> int:
-    """A free port whose next one is free too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
 
 
 def _listens(port: int) -> bool:

@@ -1,8 +1,9 @@
 """Real servers on loopback during a `with` block: Vault, three kinds of registry, a trust server, and a SoftHSM token.
 
 Every server listens on a port that the kernel chose (`127.0.0.1:0`) and writes it to its log, so two runs never
-collide. Its output goes to a file beside its data; if it fails to start, the error has the end of that file. It ends
-with the block, and the kernel ends it if this process dies first.
+collide. One that cannot say its port, or that starts again at its address, gets one of `unused_ports`. Its output goes
+to a file beside its data; if it fails to start, the error has the end of that file. It ends with the block, and the
+kernel ends it if this process dies first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -80,8 +82,7 @@ def vault_server(tmp: Path, *, tls: bool = False) -> Iterator[VaultServer]:
 def openbao_server(tmp: Path) -> Iterator[VaultServer]:
     """A fresh OpenBao in memory, unsealed."""
     home = _own_folder(tmp, "openbao")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]  # OpenBao does not say which port it got
+    port = unused_ports(2)  # OpenBao does not say which port it got; the next one is for its cluster
     root = "root-of-tests"
     options = ("-dev", "-dev-no-store-token", f"-dev-root-token-id={root}", f"-dev-listen-address=127.0.0.1:{port}")
     command = [str(binary("openbao")), "server", *options]
@@ -160,9 +161,7 @@ def notary_server(tmp: Path) -> Iterator[NotaryServer]:
     home = _own_folder(tmp, "notary")
     files: list[str] = []
     ca_file = _certificate(home, files)
-    with socket.socket() as free:  # it does not say which port the kernel chose
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{unused_ports()}"  # it does not say which port the kernel chose
     config = home / "config.json"
     settings = {
         "server": {"http_addr": address, "tls_cert_file": files[0], "tls_key_file": files[1]},
@@ -178,6 +177,17 @@ def notary_server(tmp: Path) -> Iterator[NotaryServer]:
                 break
             time.sleep(0.01)
         yield NotaryServer(f"https://{address}", ca_file)
+
+
+def unused_ports(count: int = 1) -> int:
+    """The first of so many free ports in a row that the kernel gives to nobody who asks for any port."""
+    first_of_kernel = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = 10_000 + secrets.randbelow(first_of_kernel - 10_000 - count)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for number in range(port, port + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return port
 
 
 _DISTRIBUTION = """\

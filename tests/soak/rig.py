@@ -26,7 +26,7 @@ from imagesig.keys.pkcs11.provider import Pkcs11Provider
 from imagesig.keys.secrets import fixed
 from imagesig.testing import ScriptedKms
 from tests.peers.quirks import quirky_module
-from tests.peers.servers import distribution, serving, softhsm_token, vault_server
+from tests.peers.servers import distribution, serving, softhsm_token, unused_ports, vault_server
 
 Step = Callable[[], None]
 REPOSITORY = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def _registry(stack: contextlib.ExitStack, folder: Path) -> tuple[str, list[Outa
     home.mkdir()
     running = contextlib.ExitStack()
     stack.callback(running.close)
-    address = running.enter_context(distribution(home)).host
+    address = running.enter_context(distribution(home, f"127.0.0.1:{unused_ports()}")).host
     (folder / "revoked").touch()
     environ = {"PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-m", "tests.soak.front", address, str(folder)]

@@ -24,7 +24,7 @@ from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.testing.loopback_server import LoopbackServer
-from tests.peers.servers import distribution
+from tests.peers.servers import distribution, unused_ports
 
 Act = Callable[..., Any]
 
@@ -381,7 +381,7 @@ def test_a_registry_that_restarts_at_its_address_is_used_by_the_next_call(
     key: SigningKey, tmp_path: Path, kind: str
 ) -> None:
     running = contextlib.ExitStack()
-    host = running.enter_context(distribution(tmp_path)).host
+    host = running.enter_context(distribution(tmp_path, f"127.0.0.1:{unused_ports()}")).host
 
     def work(act: Act) -> None:
         build_image(registry(f"{host}/app:1").home, {"a": b"b"}, PLATFORMS[0], tag="1")
