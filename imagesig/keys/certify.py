@@ -6,9 +6,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from imagesig import limits
 from imagesig.arguments import checks_arguments
-from imagesig.crypto.algorithms import Algorithm, Scheme
+from imagesig.crypto.algorithms import Algorithm, Scheme, ToSign
 from imagesig.crypto.certification import (
     certificate_pem,
     certificate_to_sign,
@@ -16,8 +15,9 @@ from imagesig.crypto.certification import (
     request_pem,
     request_to_sign,
 )
-from imagesig.errors import InvalidArgument, KeyMismatch, UnsupportedAlgorithm
+from imagesig.errors import InvalidArgument, UnsupportedAlgorithm
 from imagesig.keys.provider import SigningKey
+from imagesig.keys.rotation import sign_draft
 from imagesig.signature import SignerInfo
 
 SERIAL_BYTES = 16
@@ -83,16 +83,11 @@ def _algorithm(signer: SignerInfo) -> Algorithm:
 
 
 def _signed(key: SigningKey, draft: Callable[[SignerInfo, Algorithm], bytes]) -> tuple[bytes, Algorithm, bytes]:
-    """The draft, the algorithm, and the signature by the same version of the key that the draft names.
+    """The draft, the algorithm, and the signature by the version of the key that the draft names."""
 
-    Raises:
-        KeyMismatch: the key rotated at every attempt.
-    """
-    for _ in range(limits.KEY_ROTATIONS):
-        signer = key.info
+    def request(signer: SignerInfo) -> ToSign:
         algorithm = _algorithm(signer)
-        message = draft(signer, algorithm)
-        signature = key.sign(message, algorithm)
-        if key.info.public_key == signer.public_key:
-            return message, algorithm, signature
-    raise KeyMismatch(f"{key.info.key_id}: rotated {limits.KEY_ROTATIONS} times while it signed")
+        return ToSign(draft(signer, algorithm), algorithm)
+
+    signed, _, (signature,) = sign_draft(key, request, lambda one: [one])
+    return signed.message, signed.algorithm, signature

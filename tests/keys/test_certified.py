@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
-from imagesig.errors import InvalidArgument, KeyMismatch
+from imagesig.errors import InvalidArgument, KeyMismatch, KeyProviderError
 from imagesig.keys import SigningKey, open_key
 from imagesig.keys.certified import CertifiedKey
 from imagesig.keys.certify import certificate_request, self_signed_certificate
@@ -83,7 +83,7 @@ def test_a_key_that_rotates_with_every_signature_gets_no_certificate() -> None:
             self.versions.append(FIRST if self.versions[-1] is SECOND else SECOND)
             return super()._sign_all(requests)
 
-    with pytest.raises(KeyMismatch):
+    with pytest.raises(KeyProviderError, match="rotated 3 times"):
         self_signed_certificate(Restless(), "CN=release")
 
 

@@ -18,9 +18,10 @@ from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Algorithm
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
-from imagesig.errors import InvalidArgument, KeyProviderError
+from imagesig.errors import InvalidArgument
 from imagesig.formats.bundle_attestation import BundleAttestation
 from imagesig.keys.provider import SigningKey
+from imagesig.keys.rotation import sign_draft
 from imagesig.naming import PathLike
 from imagesig.signature import Draft, SignerInfo, StatementClaim, Subject
 
@@ -79,8 +80,15 @@ def attest_blob(
         found = read_blob(blob, ())
         claim = _about(unbound, found)
         format_ = BundleAttestation(certificates=certificates)
+        at = now or datetime.now(UTC)
+
+        def drafted(signer: SignerInfo) -> Draft:
+            draft = format_.draft(claim, signer, at, ())
+            assert isinstance(draft, Draft)
+            return draft
+
         with deadline(timeout):
-            draft, signer, signature = _signed(format_, claim, signing, now or datetime.now(UTC))
+            draft, signer, (signature,) = sign_draft(signing, drafted, lambda draft: draft.requests)
     record_blob_signature(found.name, claim, format_.name, signer)
     (part,) = format_.seal(draft, [signature]).parts
     return AttestedBlob(
@@ -103,17 +111,3 @@ def _about(claim: StatementClaim, blob: Blob) -> StatementClaim:
         named = ", ".join(subject.digest for subject in claim.subjects[:3])
         raise InvalidArgument(f"statement: its subjects are {named}, the digest of {blob.title} is {blob.digest}")
     return replace(claim, subjects=(Subject(blob.digest),))
-
-
-def _signed(
-    format_: BundleAttestation, claim: StatementClaim, key: SigningKey, now: datetime
-) -> tuple[Draft, SignerInfo, bytes]:
-    """The draft, its signer and the signature. A rotating key drafts and signs with the same version."""
-    for _ in range(limits.KEY_ROTATIONS):
-        drafted_for = key.info
-        draft = format_.draft(claim, drafted_for, now, ())
-        assert isinstance(draft, Draft)
-        signer, (signature,) = key.signed(draft.requests)
-        if signer.public_key == drafted_for.public_key:
-            return draft, signer, signature
-    raise KeyProviderError(f"{signer.key_id}: the key was rotated {limits.KEY_ROTATIONS} times while it signed")

@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace as changed
 
-from imagesig import limits
 from imagesig.api.removing import Found
 from imagesig.api.sign.prior_statements import PriorStatements, statement_about
 from imagesig.api.sign.replacing import ReplacedSignatures, replaced_signatures
 from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import stored_signatures
 from imagesig.concurrency import for_each
+from imagesig.crypto.algorithms import ToSign
 from imagesig.deadlines import deadline
 from imagesig.effort import one_image
-from imagesig.errors import InvalidArgument, KeyProviderError, SignaturesUnsupported
+from imagesig.errors import InvalidArgument, SignaturesUnsupported
 from imagesig.formats import Format
 from imagesig.images.image import Image
 from imagesig.images.target import Target, targets_of
 from imagesig.keys.provider import SigningKey
+from imagesig.keys.rotation import sign_draft
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.signature import (
@@ -186,26 +187,28 @@ def _claim(descriptor: Descriptor, identity: Reference | None, job: SigningJob) 
 
 def draft_and_sign(plans: Sequence[Plan], key: SigningKey, job: SigningJob) -> list[Signed]:
     """Drafts everything, then has the key sign all drafts with one call; a dry run stops before that."""
-    for _ in range(limits.KEY_ROTATIONS):
-        signer = key.info
-        drafted = [Drafted(item, signer, _drafts(item, signer, job.now)) for item in plans]
-        if job.dry_run:
-            return [Signed(item, ()) for item in drafted]
-        requests = [request for item in drafted for _, draft in item.new for request in draft.requests]
-        signatures = iter(key.sign_batch(requests))
-        if key.info.key_id != signer.key_id:
-            continue  # the key rotated meanwhile: the drafts name its old version
-        return [
-            Signed(
-                item,
-                tuple(
-                    SignedDraft(planned, draft, tuple(next(signatures) for _ in draft.requests))
-                    for planned, draft in item.new
-                ),
-            )
-            for item in drafted
-        ]
-    raise KeyProviderError(f"{key.info.key_id}: rotated {limits.KEY_ROTATIONS} times while it was asked to sign")
+
+    def drafted(signer: SignerInfo) -> list[Drafted]:
+        return [Drafted(item, signer, _drafts(item, signer, job.now)) for item in plans]
+
+    if job.dry_run:
+        return [Signed(item, ()) for item in drafted(key.info)]
+    made, _, values = sign_draft(key, drafted, _requests)
+    signatures = iter(values)
+    return [
+        Signed(
+            item,
+            tuple(
+                SignedDraft(planned, draft, tuple(next(signatures) for _ in draft.requests))
+                for planned, draft in item.new
+            ),
+        )
+        for item in made
+    ]
+
+
+def _requests(drafted: Sequence[Drafted]) -> list[ToSign]:
+    return [request for item in drafted for _, draft in item.new for request in draft.requests]
 
 
 def signed_once(signed: Sequence[Signed]) -> tuple[Signed, ...]:
