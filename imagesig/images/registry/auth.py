@@ -87,7 +87,8 @@ class RegistryLogin:
         credential = self._credential(registry, repository)
         if credential is ANONYMOUS:
             return "anonymous (no credentials found)"
-        return f"{credential.username or 'a token'}, from {credential.source}"
+        without_name = "an empty user name" if credential.password else "a token"
+        return f"{credential.username or without_name}, from {credential.source}"
 
     def credential_steps(self, registry: str, repository: str) -> tuple[CredentialStep, ...]:
         """The credential files that were read for a repository; empty if credentials come from the program."""
@@ -128,7 +129,7 @@ class RegistryLogin:
             return ""
         # It uses Basic: the same credentials are sent for other repositories without waiting for a challenge.
         credential = self._last_credentials.get(_host(registry)) or self._credential(registry, repository)
-        return "Basic " + _basic(credential) if credential.username else ""
+        return "Basic " + _basic(credential) if credential.has_password else ""
 
     def answer(
         self, challenge: str, registry: str, repository: str, actions: str, refused: str, pull_from: str = ""
@@ -194,7 +195,7 @@ class RegistryLogin:
 
     def _basic(self, credential: Credential, registry: str, refused: str) -> tuple[str, float]:
         header = "Basic " + _basic(credential)
-        if not credential.username or header == refused:
+        if not credential.has_password or header == refused:
             raise _refused(_host(registry), credential)
         self._wants_basic.add(registry)
         return header, float("inf")
@@ -230,7 +231,7 @@ class RegistryLogin:
         else:
             named = [("service", asked.service)] if asked.service else []
             query = urlencode([*(("scope", scope) for scope in asked.scopes), *named])
-            headers = {"authorization": "Basic " + _basic(credential)} if credential.username else {}
+            headers = {"authorization": "Basic " + _basic(credential)} if credential.has_password else {}
             base = str(parse_url(realm))  # without a fragment, which would hide the query
             # The registry named most of it, so a URL that is too long is its fault.
             url = served_url(registry, f"{base}{'&' if '?' in base else '?'}{query}", "token server")

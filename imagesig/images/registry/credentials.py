@@ -57,7 +57,12 @@ class Credential(RedactedStruct, frozen=True):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to log in with."""
-        return not (self.username or self.identity_token or self.registry_token)
+        return not (self.has_password or self.identity_token or self.registry_token)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a user name or a password to send with HTTP Basic. Either may be empty (RFC 7617)."""
+        return bool(self.username or self.password)
 
     def __post_init__(self) -> None:
         if self.password:
@@ -289,7 +294,7 @@ def _credential_of(entry: Mapping[str, object], source: str) -> Credential:
         password = password.strip("\0")
     if text("identitytoken") or text("registrytoken"):
         return Credential(username, "", text("identitytoken"), text("registrytoken"), source)
-    return _credential(username, password, source) if username else ANONYMOUS
+    return _credential(username, password, source) if username or password else ANONYMOUS
 
 
 def _credential(username: str, secret: str, source: str) -> Credential:

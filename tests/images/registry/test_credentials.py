@@ -11,10 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from imagesig import limits
+from imagesig import Transport, inspect, limits
 from imagesig.errors import InvalidArgument, Unauthorized
 from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, credential_files
 from imagesig.keys.secrets import docker_variable
+from imagesig.testing import InMemoryRegistry
 from imagesig.text import sentence
 from tests.commands import run_here
 
@@ -323,3 +324,15 @@ def test_the_content_of_a_credential_file_in_place_of_its_name_is_not_shown(
         assert done.exit_code != 0
         assert f"{variable}: it has the content of a credential file, a path is needed" in done.output + done.stderr
         assert auth("me:s3cret")["auth"] not in done.output + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["basic", "bearer"])
+@pytest.mark.parametrize("login", [("", "t0ken"), ("me", "")], ids=["no-user-name", "no-password"])
+def test_a_login_may_lack_a_user_name_or_a_password(tmp_path: Path, kind: str, login: tuple[str, str]) -> None:
+    with InMemoryRegistry(**{kind: login}) as server:
+        server.add_image("app:1")
+        entry = auth(":".join(login))
+        for credentials in (login, files(tmp_path, {"auths": {server.host: entry}})):
+            assert inspect(f"{server.host}/app:1", transport=Transport(credentials=credentials)).digest
+        with pytest.raises(Unauthorized, match="from the program"):
+            inspect(f"{server.host}/app:1", transport=Transport(credentials=("", "wrong")))
