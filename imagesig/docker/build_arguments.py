@@ -29,7 +29,7 @@ class BuildRequest(Struct, frozen=True):
     """A build that is signed: `arguments` for buildx, `signing` as options of `imagesig sign`.
 
     `pushes` says whether the images go to registries, `archives` are the local images that are written, and
-    `metadata_file` is the user's own, or empty.
+    `metadata_file` is the user's own, or empty; then `arguments` name none, not even an empty one.
     """
 
     arguments: tuple[str, ...]
@@ -77,12 +77,14 @@ def build_request(subcommand: str, arguments: Sequence[str]) -> BuildRequest:
             "needed",
             hint="add --push, or -o type=oci,dest=FILE (with the containerd image store or a docker-container builder)",
         )
+    metadata_file = "".join([item.value for item in options if item.name == "metadata-file"][-1:])
+    dropped = ours if metadata_file else [*ours, *(item for item in options if item.name == "metadata-file")]
     return BuildRequest(
-        tuple(text for item in options if item not in ours for text in item.arguments),
+        tuple(text for item in options if item not in dropped for text in item.arguments),
         tuple(_ours(item) for item in ours if item.name not in _FLAGS or _is_true(item)),
         pushes,
         archives,
-        "".join([item.value for item in options if item.name == "metadata-file"][-1:]),
+        metadata_file,
     )
 
 

@@ -106,6 +106,15 @@ def test_the_user_s_metadata_file_is_used() -> None:
     assert build_request("build", last).metadata_file == "m"
 
 
+@pytest.mark.parametrize(
+    "empty", [["--metadata-file="], ["--metadata-file", ""], ["--metadata-file=m", "--metadata-file="]]
+)
+def test_an_empty_metadata_file_is_none(empty: list[str]) -> None:
+    """buildx would write none after an empty name, which comes after the one that imagesig adds."""
+    request = build_request("build", [*empty, "--push", "."])
+    assert (request.metadata_file, request.arguments) == ("", ("--push", "."))
+
+
 @pytest.mark.parametrize(("given", "wanted"), [("--help", True), ("-h", True), ("-qh .", True), ("-t --help .", False)])
 def test_the_help_is_asked_for(given: str, wanted: bool) -> None:
     assert wants_help(given.split()) is wanted
