@@ -1,4 +1,4 @@
-"""Calls of other packages and the system: all their exceptions become an `ImagesigError`.
+"""Calls of other packages, the system, and what the program gave: all their exceptions become an `ImagesigError`.
 
 Each caller (key providers, the HTTP client, certificates, YAML, files) explains the exceptions that it knows. The
 others become `InternalError`. Handle exceptions of third-party code only in this way.
@@ -39,6 +39,21 @@ class external_call:  # noqa: N801 - it reads as a statement: `with external_cal
             error = RuntimeError("a panic in native code").with_traceback(error.__traceback__)
         if isinstance(error, Exception):
             raise explained(error, self._what, self._explain) from error
+
+
+def given(what: str, kind: type[ImagesigError]) -> external_call:
+    """A block that calls a function or an object that the program gave.
+
+    What it raises becomes an error of this kind. The error does not show the text of the exception, which may contain a
+    secret.
+    """
+    return external_call(
+        what,
+        lambda error: kind(
+            f"{what}: failed with {type(error).__name__}",
+            hint="the program gave this function; the __cause__ of this error is what it raised",
+        ),
+    )
 
 
 def is_panic(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument, No
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.image import Image
 from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import ANONYMOUS
+from imagesig.images.registry.credential import ANONYMOUS
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.testing import Answer, InMemoryRegistry, Request

@@ -11,6 +11,7 @@ from imagesig.concurrency import for_each
 from imagesig.errors import (
     BudgetExceeded,
     DigestMismatch,
+    InvalidArgument,
     LimitExceeded,
     MalformedError,
     NotFound,
@@ -19,6 +20,7 @@ from imagesig.errors import (
     Unauthorized,
     UnexpectedResponse,
 )
+from imagesig.external import given
 from imagesig.images.closure import LeftOut
 from imagesig.images.image import Image
 from imagesig.images.merge import Merge, Tagged
@@ -73,7 +75,8 @@ class CopyWriter:
 
         def report(_count: BlobCount) -> None:
             if progress is not None:
-                progress(self.blobs)
+                with given("progress", InvalidArgument):
+                    progress(self.blobs)
 
         self._images = Transfer(target.home, report)
         same = target.signatures is target.home

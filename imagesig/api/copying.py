@@ -84,13 +84,14 @@ def copy(
         platform: the platform to copy, as of `verify`; Linux on this machine's CPU by default. The image's config
         decides whether it is for that platform.
         signatures: copy signatures and all other referrers too.
-        admit: called with the image before anything is written.
+        admit: called with the image before anything is written. What it raises ends the copy, and is raised as it is.
         timeout: seconds for the whole copy; without it, only each request is bounded.
         transport: how images given by name are reached; its `signature_repository` is that of the source.
         source_transport, destination_transport: the same for one side.
         progress: called with the count of blobs after each one, from a worker thread, one call at a time.
 
     Raises:
+        InvalidArgument: an option is wrong, or `progress` failed.
         ImageNotFound: the image or its platform does not exist.
         SignaturesUnsupported: the destination cannot store some of the signatures; nothing was written.
         DigestMismatch: the source has other bytes than its manifests say.

@@ -24,7 +24,7 @@ from imagesig.deadlines import wait
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError
-from imagesig.external import external_call
+from imagesig.external import external_call, given
 from imagesig.reading import Unreadable, home_folder, read_bounded
 from imagesig.writing import make_private_folder, replace_file
 
@@ -32,6 +32,8 @@ _MOST_ROLES = limits.TRUST_DELEGATIONS + 4
 """With the root, targets, snapshot and timestamp."""
 _TURN_SECONDS = 0.02
 """Between two attempts to take a lock."""
+
+_GIVEN = given("content trust memory", InvalidArgument)
 
 Files = Mapping[str, bytes]
 """Metadata files by role."""
@@ -47,6 +49,24 @@ class TrustMemory(Protocol):
     def store(self, server: str, repository: str, files: Files) -> None:
         """Remembers these files, unless newer ones are remembered already. Raises if that is not possible."""
         ...
+
+
+class GivenMemory:
+    """A memory that the program gave. What it raises, and what is no files, is an `InvalidArgument`."""
+
+    def __init__(self, memory: TrustMemory) -> None:
+        self._memory = memory
+
+    def load(self, server: str, repository: str) -> Files:
+        with _GIVEN:
+            files = dict(self._memory.load(server, repository))
+        if not all(isinstance(role, str) and isinstance(content, bytes) for role, content in files.items()):
+            raise InvalidArgument("content trust memory: load gave other things than bytes by role")
+        return files
+
+    def store(self, server: str, repository: str, files: Files) -> None:
+        with _GIVEN:
+            self._memory.store(server, repository, files)
 
 
 class NoTrustMemory:

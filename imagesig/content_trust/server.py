@@ -20,7 +20,8 @@ from imagesig.http.client import HttpClient, Response
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
-from imagesig.images.registry.credentials import CredentialSource, docker_folder
+from imagesig.images.registry.credential import CredentialSource
+from imagesig.images.registry.credentials import docker_folder
 from imagesig.oci.reference import DOCKER_HUB, Reference
 from imagesig.text import quote
 from imagesig.url import Url, parse_url, redact

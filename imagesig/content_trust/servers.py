@@ -15,18 +15,21 @@ from msgspec.structs import replace
 from imagesig import limits
 from imagesig.concurrency import Once
 from imagesig.content_trust.backup import TrustBackup
-from imagesig.content_trust.memory import DockerTrust, FolderMemory, NoTrustMemory, TrustMemory, state_folder
+from imagesig.content_trust.memory import (
+    DockerTrust,
+    FolderMemory,
+    GivenMemory,
+    NoTrustMemory,
+    TrustMemory,
+    state_folder,
+)
 from imagesig.content_trust.role import ROOT
 from imagesig.content_trust.server import TrustServer, notice, server_url
 from imagesig.content_trust.update import File, TrustData, update
 from imagesig.content_trust.update_request import UpdateRequest, every_role
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, TransportError, Unreachable
-from imagesig.images.registry.credentials import (
-    CredentialFiles,
-    CredentialSource,
-    credential_files,
-    docker_folder,
-)
+from imagesig.images.registry.credential import CredentialSource
+from imagesig.images.registry.credentials import CredentialFiles, credential_files, docker_folder
 from imagesig.oci.reference import Reference
 from imagesig.reading import read_bounded, usage_error
 from imagesig.trust.anchors import ContentTrust, PinFile, RootPin, root_pin
@@ -72,7 +75,7 @@ class TrustServers:
             "backup": backup,
         }
         self._environ = os.environ if environ is None else environ
-        self._memory = memory if memory is not None else FolderMemory(state_folder(self._environ))
+        self._memory = FolderMemory(state_folder(self._environ)) if memory is None else GivenMemory(memory)
         docker = docker_folder(self._environ) / "trust"
         self._docker = DockerTrust(docker) if memory is None else None
         self._offline = offline

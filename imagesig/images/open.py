@@ -25,7 +25,7 @@ from imagesig.text import holds_key, quote
 
 if TYPE_CHECKING:
     from imagesig.images.registry.connect import RegistryClient
-    from imagesig.images.registry.credentials import CredentialSource
+    from imagesig.images.registry.credential import CredentialSource
 else:
     CredentialSource = NewType("CredentialSource", object)  # speed: for inspect.signature (benchmarks/test_cli.py)
 

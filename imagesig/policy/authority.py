@@ -10,7 +10,8 @@ from typing import Protocol, assert_never, runtime_checkable
 from msgspec.structs import replace
 
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import InvalidArgument, KeyMismatch
+from imagesig.errors import InvalidArgument, KeyMismatch, KeyProviderError
+from imagesig.external import given
 from imagesig.naming import PathLike, is_raw_key, path_text
 from imagesig.patterns import regex
 from imagesig.policy.exact import check_kind, checked_tuple
@@ -60,7 +61,8 @@ class KeyReference(RedactedStruct, frozen=True):
 
     def opened(self, open_public_keys: OpenPublicKeys) -> TrustedKey:
         """The key, opened. Raises as `open_public_keys` does, and `KeyMismatch` if no key there has the fingerprint."""
-        public_keys = open_public_keys(self.text)
+        with given(f"open_keys for {self.text}", KeyProviderError):
+            public_keys = open_public_keys(self.text)
         if self.fingerprint:
             found = tuple(key.fingerprint for key in public_keys)
             public_keys = tuple(key for key in public_keys if key.fingerprint == self.fingerprint)

@@ -11,6 +11,7 @@ PUBLIC = {
     "imagesig.witnesses.timestamping": "request_timestamp",
     "imagesig.witnesses.crl_cache": "CrlBytes CrlCache FileCrlCache MemoryCrlCache",
     "imagesig.witnesses.web": "Fetcher Offline Query Web",
+    "imagesig.http.client": "Response",
 }
 
 __getattr__, __dir__, __all__ = lazy(__name__, PUBLIC)

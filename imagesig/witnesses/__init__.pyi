@@ -1,3 +1,4 @@
+from imagesig.http.client import Response as Response
 from imagesig.witnesses.crl_cache import CrlBytes as CrlBytes
 from imagesig.witnesses.crl_cache import CrlCache as CrlCache
 from imagesig.witnesses.crl_cache import FileCrlCache as FileCrlCache

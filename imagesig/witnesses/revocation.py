@@ -17,13 +17,15 @@ from imagesig import limits
 from imagesig.concurrency import for_each
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import BudgetExceeded, InvalidArgument, MalformedError, TransportError
+from imagesig.external import given
 from imagesig.trust.crl import RevocationList, judge_crl, open_crl
 from imagesig.trust.ocsp import judge_ocsp, ocsp_request
 from imagesig.trust.revocation import Answer, CertificateStatus, RevocationStatus, servers_of, with_issuers
 from imagesig.witnesses.crl_cache import CrlBytes, CrlCache, MemoryCrlCache
 from imagesig.witnesses.memory import Memory
-from imagesig.witnesses.web import Fetcher, Query, check_url, shown
+from imagesig.witnesses.web import Fetcher, Query, check_url, fetch, shown
 
+_CACHE = given("CRL cache", InvalidArgument)
 _GET_CHARACTERS = 255
 """A request with this length in base64, or more, uses POST. Spec: RFC 6960 appendix A.1."""
 
@@ -138,7 +140,7 @@ class RevocationChecker:
                 return answer
         try:
             check_url(url, ("http",))
-            response = self._fetcher.fetch(self._ocsp_query(url, request)).body
+            response = fetch(self._fetcher, self._ocsp_query(url, request)).body
         except BudgetExceeded:
             raise
         except (TransportError, MalformedError, InvalidArgument) as error:
@@ -188,7 +190,9 @@ class RevocationChecker:
 
     def _lists(self, url: str, question: _Question) -> Iterator[tuple[RevocationList, RevocationList | None] | Answer]:
         """The list at this URL with its delta: the cached one, then a downloaded one if the first proves nothing."""
-        if (kept := self._crls.get(url)) is not None and (opened := self._opened(kept, question)) is not None:
+        with _CACHE:
+            kept = self._crls.get(url)
+        if kept is not None and (opened := self._opened(kept, question)) is not None:
             yield opened
         try:
             base = self._download(url)
@@ -199,7 +203,8 @@ class RevocationChecker:
         except (TransportError, MalformedError) as error:
             yield Answer.useless(str(error))
             return
-        self._crls.put(url, CrlBytes(base, delta[0] if delta else None))
+        with _CACHE:
+            self._crls.put(url, CrlBytes(base, delta[0] if delta else None))
         yield opened_base, delta[1] if delta else None
 
     def _opened(self, kept: CrlBytes, question: _Question) -> tuple[RevocationList, RevocationList | None] | None:
@@ -238,4 +243,4 @@ class RevocationChecker:
 
     def _download(self, url: str) -> bytes:
         query = Query(url, "application/pkix-crl, */*", limits.CRL_BYTES, self._crl_seconds)
-        return self._fetcher.fetch(query).body
+        return fetch(self._fetcher, query).body

@@ -16,7 +16,7 @@ from imagesig.trust.timestamp_exchange import NONCE_BITS, TimestampQuery, token_
 from imagesig.trust.timestamp_token import open_token
 from imagesig.url import redact
 from imagesig.witnesses.revocation import RevocationChecker
-from imagesig.witnesses.web import Fetcher, Query, check_url
+from imagesig.witnesses.web import Fetcher, Query, check_url, fetch
 
 _QUESTION, _ANSWER = "application/timestamp-query", "application/timestamp-reply"
 
@@ -46,7 +46,7 @@ def request_timestamp(
     stamped = request.stored_form(signature)
     question = TimestampQuery(request.hash, request.hash.digest(stamped), nonce)
     query = Query(request.url, _ANSWER, limits.TIMESTAMP_BYTES, seconds, question.encode(), _QUESTION)
-    response = fetcher.fetch(query)
+    response = fetch(fetcher, query)
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _ANSWER:
         raise UnexpectedResponse(f"{redact(request.url)}: answered {quote(kind)}, {_ANSWER} is needed")

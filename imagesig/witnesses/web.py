@@ -6,7 +6,8 @@ from typing import Protocol
 
 from imagesig import limits
 from imagesig.deadlines import deadline, remaining
-from imagesig.errors import DeadlineExceeded, InvalidArgument, UnexpectedResponse, Unreachable
+from imagesig.errors import DeadlineExceeded, InvalidArgument, TransportError, UnexpectedResponse, Unreachable
+from imagesig.external import given
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import NOT_LINK_LOCAL, Reach, like
 from imagesig.redacted import RedactedStruct
@@ -46,6 +47,21 @@ class Fetcher(Protocol):
             DeadlineExceeded: the deadline of the whole operation passed.
         """
         ...
+
+
+def fetch(fetcher: Fetcher, query: Query) -> Response:
+    """The answer of a fetcher. Call fetchers only through this function: they may be the program's.
+
+    Raises:
+        InvalidArgument: the fetcher gave no `Response`.
+        TransportError: it failed. Otherwise as `Fetcher.fetch`.
+    """
+    what = f"fetcher for {redact(query.url)}"
+    with given(what, TransportError):
+        response = fetcher.fetch(query)
+    if not isinstance(response, Response):
+        raise InvalidArgument(f"{what}: returned {type(response).__name__}, a Response is needed")
+    return response
 
 
 class Web:

@@ -26,7 +26,7 @@ from imagesig import (
 )
 from imagesig.errors import DeadlineExceeded, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry.credentials import ANONYMOUS, Credential
+from imagesig.images.registry.credential import ANONYMOUS, Credential
 from imagesig.keys import FileProvider
 from imagesig.testing import Answer, InMemoryRegistry, Request
 

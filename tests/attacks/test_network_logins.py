@@ -10,7 +10,7 @@ import pytest
 from imagesig import ImagesigError, SigningKey, registry, sign, verify
 from imagesig.errors import AttachIncomplete, NoSignatures, UnexpectedResponse
 from imagesig.images.registry.connect import registry_client
-from imagesig.images.registry.credentials import Credential
+from imagesig.images.registry.credential import Credential
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.attacks.network import OUTSIDE, Network
 

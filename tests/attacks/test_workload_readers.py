@@ -13,7 +13,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import InvalidArgument
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import anonymous
+from imagesig.images.registry.credential import anonymous
 from imagesig.keys.file.provider import FileProvider
 from imagesig.testing import InMemoryRegistry
 from tests.cli.test_commands import imagesig

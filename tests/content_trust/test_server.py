@@ -14,7 +14,7 @@ import trustme
 from imagesig.content_trust.server import TrustServer, notice, server_url
 from imagesig.content_trust.update import File
 from imagesig.errors import InvalidArgument, LimitExceeded, Unauthorized, UnexpectedResponse, Unreachable
-from imagesig.images.registry.credentials import ANONYMOUS, Credential
+from imagesig.images.registry.credential import ANONYMOUS, Credential
 from imagesig.oci.reference import parse_reference
 from imagesig.testing.loopback_server import Answer, LoopbackServer, Request
 from tests.content_trust.notary import Notary, notary

@@ -10,7 +10,7 @@ import pytest
 from imagesig import ContentTrust, TrustServers
 from imagesig.content_trust import FolderMemory, InMemoryTrust
 from imagesig.errors import Expired, InvalidArgument, LimitExceeded, Unreachable
-from imagesig.images.registry.credentials import Credential
+from imagesig.images.registry.credential import Credential
 from imagesig.oci.reference import parse_reference
 from imagesig.testing.loopback_server import Answer
 from tests.content_trust.notary import Notary, notary

@@ -14,7 +14,7 @@ import pytest
 from imagesig import Transport, sign_many, verify_many
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import anonymous
+from imagesig.images.registry.credential import anonymous
 from imagesig.keys.provider import SigningKey
 from tests.peers.servers import RegistryServer
 

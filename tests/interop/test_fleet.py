@@ -16,7 +16,7 @@ from imagesig import Outcome, Transport, VerificationResult, sign, sign_many, ve
 from imagesig.crypto.algorithms import KeyType
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.open import ImageOpener
-from imagesig.images.registry.credentials import anonymous
+from imagesig.images.registry.credential import anonymous
 from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.descriptor import parse_descriptor
 from imagesig.oci.digest import tag_of

@@ -18,6 +18,7 @@ from imagesig.arguments import checks_arguments
 from imagesig.concurrency import for_each
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.external import given
 from imagesig.formats import DEFAULT_FORMATS, Format
 from imagesig.images.image import Image
 from imagesig.images.open import ImageOpener, TransportLike
@@ -95,7 +96,8 @@ def sign(
         witnesses: how timestamp services and revocation servers are reached, for formats that want a timestamp.
         transport: how images given by name are reached: settings, or a client with open connections.
         timeout: seconds for each image, in place of those of the transport or image.
-        progress: called with each image once its signatures are attached.
+        progress: called with each image once its signatures are attached, one call at a time. If it fails,
+            `AttachIncomplete` says what is attached.
 
     Raises:
         InvalidArgument: a reference, identity, annotation or format is not valid.
@@ -151,7 +153,7 @@ def attach_and_settle(sealed: Sequence[Sealed], progress: Progress | None = None
     def attach_one(item: Sealed) -> Attached:
         attached = attach(item, record)
         if progress is not None:
-            with one_at_a_time:
+            with one_at_a_time, given("progress", InvalidArgument):
                 progress(item.drafted.plan.image)
         return attached
 

@@ -140,12 +140,7 @@ def _outcomes(
 
     def submit(batch: _Batch) -> Future[bytes]:
         chunk = Chunk(run, job, batch.named, None if ends is None else ends - time.monotonic())
-        try:
-            return executor.submit(verify_packed, chunk)
-        except Exception as error:  # noqa: BLE001 - each executor has its own error for a broken pool
-            failed: Future[bytes] = Future()
-            failed.set_exception(error)
-            return failed
+        return _submitted(executor, chunk)
 
     def again(batch: _Batch, future: Future[bytes]) -> bool:
         if not future.cancelled() and future.exception() is None:
@@ -165,6 +160,19 @@ def _outcomes(
     for batch, future in finished:
         attempts.pop(batch.number, None)
         yield from _received(batch, future)
+
+
+def _submitted(executor: Executor, chunk: Chunk) -> Future[bytes]:
+    """The future of a task: a failed one if the executor did not take it."""
+    try:
+        future = executor.submit(verify_packed, chunk)
+        if callable(getattr(future, "add_done_callback", None)):
+            return future
+        raise InvalidArgument(f"executor: submit returned {type(future).__name__}, a Future is needed")
+    except Exception as error:  # noqa: BLE001 - each executor has its own error for a broken pool
+        failed: Future[bytes] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 class _Batch(Struct, frozen=True):

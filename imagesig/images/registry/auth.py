@@ -29,13 +29,8 @@ from imagesig.images.registry.challenges import (
     parse_challenges,
     wanted_scopes,
 )
-from imagesig.images.registry.credentials import (
-    ANONYMOUS,
-    Credential,
-    CredentialFiles,
-    CredentialSource,
-    CredentialStep,
-)
+from imagesig.images.registry.credential import ANONYMOUS, Credential, CredentialSource, ask
+from imagesig.images.registry.credentials import CredentialFiles, CredentialStep
 from imagesig.redacted import RedactedStruct
 from imagesig.text import quote
 from imagesig.url import parse_url, redact, served_url
@@ -205,7 +200,7 @@ class RegistryLogin:
         host, source = _host(registry), self._credentials
         if isinstance(source, CredentialFiles):
             return source.for_repository(host, repository, since=since)
-        credential = self._last_credentials[host] = source(host)
+        credential = self._last_credentials[host] = ask(source, host)
         return credential
 
     def _token(self, asked: TokenRequest, credential: Credential, registry: str, refused: str) -> tuple[str, float]:

@@ -13,7 +13,8 @@ from imagesig.http.client import HttpClient
 from imagesig.http.proxies import Proxies
 from imagesig.images.image import Image
 from imagesig.images.registry.auth import RegistryLogin
-from imagesig.images.registry.credentials import Credential, CredentialFiles, CredentialSource, credential_files
+from imagesig.images.registry.credential import Credential, CredentialSource
+from imagesig.images.registry.credentials import CredentialFiles, credential_files
 from imagesig.images.registry.place import Places
 from imagesig.images.registry.refusals import words
 from imagesig.images.registry.repository import RegistryRepository

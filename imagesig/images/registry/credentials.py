@@ -12,7 +12,7 @@ import codecs
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from imagesig import limits
@@ -21,11 +21,12 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
+from imagesig.images.registry.credential import ANONYMOUS, Credential
 from imagesig.images.registry.credential_entry import helper_for, inline_entries, member, path_in, server_of
 from imagesig.patterns import regex
 from imagesig.reading import Unreadable, home_folder, read_bounded
 from imagesig.redacted import RedactedStruct
-from imagesig.text import quote, redact_keys
+from imagesig.text import quote
 
 _HELPER_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
@@ -41,45 +42,6 @@ _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """How files begin that PowerShell writes."""
 _LINE_BREAKS = str.maketrans("", "", "\r\n")
 """Go's base64 decoder skips them."""
-
-
-class Credential(RedactedStruct, frozen=True):
-    """The credential for one registry. `source` says where it came from, for errors. Its repr shows no secret."""
-
-    hidden = ("password", "identity_token", "registry_token")
-
-    username: str = ""
-    password: str = ""
-    identity_token: str = ""
-    registry_token: str = ""
-    source: str = "the program"
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to log in with."""
-        return not (self.has_password or self.identity_token or self.registry_token)
-
-    @property
-    def has_password(self) -> bool:
-        """Whether there is a user name or a password to send with HTTP Basic. Either may be empty (RFC 7617)."""
-        return bool(self.username or self.password)
-
-    def __post_init__(self) -> None:
-        if self.password:
-            redact_keys(base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode("ascii"))
-        for secret in (self.password, self.identity_token, self.registry_token):
-            redact_keys(secret)
-
-
-ANONYMOUS = Credential(source="nobody")
-
-CredentialSource = Callable[[str], Credential]
-"""From a registry host (`host[:port]`) to its credential; `ANONYMOUS` if there is none."""
-
-
-def anonymous(_host: str) -> Credential:
-    """A `CredentialSource` without credentials."""
-    return ANONYMOUS
 
 
 def credential_files(environ: Mapping[str, str]) -> tuple[Path, ...]:

@@ -14,7 +14,7 @@ from imagesig.api.sign.signing_job import signing_job
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import KeyProviderError, NoSignatures, Stale, VerificationError
 from imagesig.images.build import PLATFORMS, build_image
-from imagesig.images.registry.credentials import anonymous
+from imagesig.images.registry.credential import anonymous
 from imagesig.keys.file.provider import FileProvider
 from imagesig.signature import SignerInfo
 from imagesig.testing import InMemoryRegistry

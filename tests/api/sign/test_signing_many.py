@@ -20,7 +20,7 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import ANONYMOUS
+from imagesig.images.registry.credential import ANONYMOUS
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.signature import SignerInfo

@@ -287,8 +287,8 @@ def test_two_hundred_tags_are_one_call_to_the_key(stage: Stage, monkeypatch: pyt
     calls: list[int] = []
     for number in range(200):
         stage.release(f"v{number}", stage.push(f"app:v{number}"))
-    real = stage.key.sign_batch
-    monkeypatch.setattr(stage.key, "sign_batch", lambda requests: calls.append(len(requests)) or real(requests))
+    real = stage.key.signed
+    monkeypatch.setattr(stage.key, "signed", lambda requests: calls.append(len(requests)) or real(requests))
 
     assert set(states(stage.migrate(formats=["cosign"])).values()) == {"migrated"}
     assert calls == [200]

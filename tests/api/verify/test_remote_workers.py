@@ -19,7 +19,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, InvalidArgument, NoSignatures, WorkerLost
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import ANONYMOUS, anonymous
+from imagesig.images.registry.credential import ANONYMOUS, anonymous
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_public_keys

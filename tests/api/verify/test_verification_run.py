@@ -10,7 +10,7 @@ from imagesig import Transport, sign, verify_many
 from imagesig.errors import NoSignatures
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import ANONYMOUS
+from imagesig.images.registry.credential import ANONYMOUS
 from imagesig.keys.file.provider import MemoryProvider
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.makers import private_key

@@ -22,7 +22,7 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.connect import registry
-from imagesig.images.registry.credentials import ANONYMOUS, Credential
+from imagesig.images.registry.credential import ANONYMOUS, Credential
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_public_keys

@@ -19,7 +19,8 @@ from imagesig.http.proxies import Proxies
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
 from imagesig.images.registry.challenges import Challenge, granted_scopes, parse_challenges
 from imagesig.images.registry.connect import RegistryClient, registry, registry_client
-from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles
+from imagesig.images.registry.credential import ANONYMOUS, Credential
+from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.oci.reference import parse_reference
 from imagesig.testing import Answer, InMemoryRegistry, Request
 

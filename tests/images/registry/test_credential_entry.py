@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from imagesig.errors import Unauthorized
-from imagesig.images.registry.credentials import ANONYMOUS, CredentialFiles
+from imagesig.images.registry.credential import ANONYMOUS
+from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.testing import InMemoryRegistry
 from tests.commands import run_here
 from tests.peers import binary

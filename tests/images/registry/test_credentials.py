@@ -13,7 +13,8 @@ import pytest
 
 from imagesig import Transport, inspect, limits
 from imagesig.errors import InvalidArgument, Unauthorized
-from imagesig.images.registry.credentials import ANONYMOUS, Credential, CredentialFiles, credential_files
+from imagesig.images.registry.credential import ANONYMOUS, Credential
+from imagesig.images.registry.credentials import CredentialFiles, credential_files
 from imagesig.keys.secrets import docker_variable
 from imagesig.testing import InMemoryRegistry
 from imagesig.text import sentence

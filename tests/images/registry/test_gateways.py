@@ -12,7 +12,7 @@ import pytest
 from imagesig import copy, inspect, sign, verify
 from imagesig.errors import ImageNotFound, Unauthorized, UnexpectedResponse, Unreachable
 from imagesig.images.registry.connect import registry, registry_client
-from imagesig.images.registry.credentials import Credential, anonymous
+from imagesig.images.registry.credential import Credential, anonymous
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from tests.makers import signing_key
 

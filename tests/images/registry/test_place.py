@@ -17,7 +17,7 @@ from imagesig.http.client import HttpClient, Response
 from imagesig.http.reach import ANYWHERE, LOOPBACK_ONLY, Reach
 from imagesig.images.registry.auth import RegistryLogin
 from imagesig.images.registry.connect import registry_client
-from imagesig.images.registry.credentials import Credential
+from imagesig.images.registry.credential import Credential
 from imagesig.images.registry.place import Place, Whereabouts
 from imagesig.images.registry.session import PULL, RegistrySession
 from imagesig.oci.reference import parse_reference

@@ -259,7 +259,7 @@ def test_where_no_chosen_format_can_be_stored_the_key_is_not_asked(monkeypatch: 
         image = server.add_image()
         tag_is_digest(server)
         key = signing_key()
-        monkeypatch.setattr(type(key), "sign_batch", None)
+        monkeypatch.setattr(type(key), "_signed", None)
         server.requests.clear()
         with pytest.raises(SignaturesUnsupported) as refused:
             sign(image, key, formats=["bundle"])
