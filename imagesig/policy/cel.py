@@ -67,6 +67,10 @@ def _environment() -> cel.Env:
 @cache
 def _compiled(text: str) -> cel.Expression:
     environment = _environment()
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, made of a byte that is not UTF-8
+        raise InvalidArgument(f"policy: cel {quote(text)}: not UTF-8 text") from None
     with external_call(f"cel {quote(text)}", _not_compiled):
         expression = environment.compile(text)
         kind = expression.return_type().name()

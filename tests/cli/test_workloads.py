@@ -197,6 +197,12 @@ def test_a_file_that_is_wrong_is_refused_with_its_line(text: str, said: str) -> 
         parse_workloads(text.encode(), "deploy.yaml")
 
 
+def test_a_pair_of_escapes_as_json_has_it_is_refused_with_what_to_write() -> None:
+    with pytest.raises(InvalidArgument, match=r"deploy\.yaml:1: not YAML") as refused:
+        parse_workloads(b'{"kind": "Pod", "metadata": {"name": "\\ud83d\\ude00"}}', "deploy.yaml")
+    assert "write the character itself" in refused.value.hint
+
+
 def test_aliases_of_aliases_cost_no_more_than_their_letters() -> None:
     lines = ["kind: Pod", "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]

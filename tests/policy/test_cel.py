@@ -63,6 +63,11 @@ def test_an_expression_without_a_meaning_is_refused(text: str) -> None:
         cel.check_expression(text)
 
 
+def test_an_expression_with_a_byte_that_is_no_text_is_refused_as_such() -> None:
+    with pytest.raises(InvalidArgument, match="not UTF-8 text"):
+        cel.check_expression("predicate.a == '\udcff'")
+
+
 def test_without_the_extra_the_error_names_it() -> None:
     code = """
 import sys

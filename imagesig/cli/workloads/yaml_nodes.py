@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from yaml import Node, ScalarNode
 
 RENDER = "give the rendered file: helm template, kustomize build, docker compose config"
+_WHOLE_CHARACTER = (
+    "write the character itself, or as \\U and 8 digits: a pair of \\u escapes is one character in JSON only"
+)
 TEXT = "tag:yaml.org,2002:str"
 NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -48,7 +51,8 @@ def read_documents(text: str, name: str) -> list[Node]:
     def explain(error: Exception) -> InvalidArgument | None:
         if isinstance(error, yaml.MarkedYAMLError):
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            return InvalidArgument(f"{name}:{line}: not YAML ({quote(error.problem)})", hint=RENDER)
+            hint = _WHOLE_CHARACTER if "Unicode character escape" in str(error.problem) else RENDER
+            return InvalidArgument(f"{name}:{line}: not YAML ({quote(error.problem)})", hint=hint)
         return InvalidArgument(f"{name}: not YAML ({quote(str(error))})") if isinstance(error, yaml.YAMLError) else None
 
     _check_text(text, name)
