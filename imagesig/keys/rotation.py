@@ -30,7 +30,7 @@ def sign_draft(
         named = key.info
         drafted = draft(named)
         signer, signatures = key.signed(requests(drafted))
-        if (signer.key_id, signer.public_key) == (named.key_id, named.public_key):
+        if signer.public_key == named.public_key:
             return drafted, signer, signatures
     raise KeyProviderError(
         f"{signer.key_id}: the key rotated {limits.KEY_ROTATIONS} times while it signed",
