@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.peers import CACHE, binary
+from tests.peers import CACHE, RUN_SECONDS, binary
 from tests.peers.servers import ServerFailed, serving
 
 Store = Literal["classic", "containerd"]
@@ -55,7 +55,7 @@ class DockerEngine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_SECONDS,
             check=False,
         )
         if check and done.returncode:
@@ -107,7 +107,7 @@ def podman_pull(image: str, policy: Mapping[str, object]) -> subprocess.Complete
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_SECONDS,
             check=False,
         )
 
