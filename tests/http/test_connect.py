@@ -15,7 +15,7 @@ from imagesig.http.client import HttpClient
 from imagesig.http.dates import date_of, wait_of
 from imagesig.http.faults import NotConnected
 from imagesig.http.lookup import addresses
-from imagesig.http.race import Address, first_connected
+from imagesig.http.race import _HEAD_START_SECONDS, Address, first_connected
 from imagesig.http.reach import LOOPBACK_ONLY
 from imagesig.testing import InMemoryRegistry
 from tests.attacks.network import silent
@@ -46,22 +46,23 @@ def test_the_first_address_is_taken_where_it_answers(listening: int) -> None:
 
 def test_an_address_that_refuses_costs_no_time(listening: int) -> None:
     started = time.monotonic()
-    sock, address = first_connected([at(1)] * 8 + [at(listening)], time.monotonic() + 5)
+    sock, address = first_connected([at(1)] * 100 + [at(listening)], time.monotonic() + 60)
     sock.close()
     assert address == at(listening)
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 100 * _HEAD_START_SECONDS / 2
 
 
 def test_an_address_that_is_silent_does_not_hold_up_the_others(listening: int, lost: int) -> None:
     started = time.monotonic()
-    sock, address = first_connected([at(lost), at(lost), at(listening)], time.monotonic() + 10)
+    sock, address = first_connected([at(lost), at(lost), at(listening)], time.monotonic() + 60)
     sock.close()
     assert address == at(listening)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_with_little_time_every_address_still_gets_its_turn(listening: int, lost: int) -> None:
-    sock, address = first_connected([at(lost)] * 7 + [at(listening)], time.monotonic() + 0.6)
+    seconds = 15 * _HEAD_START_SECONDS * 0.9
+    sock, address = first_connected([at(lost)] * 15 + [at(listening)], time.monotonic() + seconds)
     sock.close()
     assert address == at(listening)
 
@@ -69,8 +70,8 @@ def test_with_little_time_every_address_still_gets_its_turn(listening: int, lost
 def test_all_silent_addresses_end_together(lost: int) -> None:
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        first_connected([at(lost)] * 8, time.monotonic() + 0.4)
-    assert time.monotonic() - started < 1.5
+        first_connected([at(lost)] * 100, time.monotonic() + 0.4)
+    assert time.monotonic() - started < 100 * 0.4 / 2
 
 
 def test_the_first_refusal_is_the_reason_and_no_address_is_one() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 from tests.peers.servers import NotaryServer
 
 PASSPHRASE = "correct horse battery"
@@ -42,7 +42,7 @@ class NotaryClient:
             input="yes\n",  # to the question whether a root key is to be rotated
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_SECONDS,
             check=False,
         )
         assert done.returncode == 0, f"notary {arguments}: {done.stdout}{done.stderr}"

@@ -19,7 +19,7 @@ from imagesig.images.registry.connect import registry
 from tests.docker.test_engines import context
 from tests.interop.homes import Homes
 from tests.interop.tools import Tools
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 from tests.peers.engine import DockerEngine
 from tests.peers.servers import RegistryServer
 
@@ -81,7 +81,7 @@ def build_with(engine: DockerEngine, server: RegistryServer, folder: Path, *opti
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=RUN_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from imagesig.crypto.algorithms import ECDSA_SHA384, KeyType
 from imagesig.errors import NoSignatureAccepted
 from tests.interop.homes import Homes
 from tests.interop.tools import Run, Tools
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 
 pytestmark = pytest.mark.interop
 
@@ -103,7 +103,7 @@ def test_openssl_verifies_our_signature(homes: Homes, tools: Tools, file: Path) 
         raw = file.with_suffix(".raw")
         raw.write_bytes(sign_blob(file, shared.key).signature)
         command = [str(binary("openssl")), "dgst", "-sha256", "-verify", str(shared.pem), "-signature", str(raw)]
-        assert subprocess.run([*command, str(file)], check=False, timeout=60).returncode == 0
+        assert subprocess.run([*command, str(file)], check=False, timeout=RUN_SECONDS).returncode == 0
 
 
 @pytest.mark.parametrize(

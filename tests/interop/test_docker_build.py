@@ -12,7 +12,7 @@ from imagesig.crypto.algorithms import KeyType
 from tests.commands import run_here
 from tests.docker.test_engines import context
 from tests.interop.homes import Homes
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 from tests.peers.engine import DockerEngine
 from tests.peers.servers import RegistryServer
 
@@ -39,7 +39,7 @@ def test_a_build_is_signed_by_a_key_in_its_home(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=RUN_SECONDS,
         check=False,
     )
     run_here("docker", "uninstall")

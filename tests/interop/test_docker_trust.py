@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands import run_here
 from tests.interop.notary_client import PASSPHRASE, NotaryClient
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 from tests.peers.servers import NotaryServer
 
 pytestmark = pytest.mark.interop
@@ -43,7 +43,7 @@ class Docker:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_SECONDS,
             check=False,
         )
         assert done.returncode == status, f"docker {arguments}: {done.stdout}{done.stderr}"

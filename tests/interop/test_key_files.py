@@ -24,7 +24,7 @@ from imagesig.keys.file.disk import write_private_key
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import fixed
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 
 pytestmark = pytest.mark.interop
 
@@ -66,7 +66,7 @@ def _run(peer: str, arguments: Sequence[object], folder: Path, passphrase: str) 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=RUN_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"{peer} {arguments}: {done.stderr}"

@@ -11,7 +11,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import SecretRequired, WrongSecret
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import fixed
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 
 pytestmark = pytest.mark.interop
 
@@ -36,7 +36,12 @@ _TYPES = {
 
 def openssl(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [str(binary("openssl")), *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [str(binary("openssl")), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     for path in folder.iterdir():

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 
 PASSPHRASE = "correct horse"
 
@@ -64,7 +64,7 @@ class Tools:
     home: Path
     environ: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, name: str, *arguments: str, timeout: float = 60) -> Run:
+    def run(self, name: str, *arguments: str, timeout: float = RUN_SECONDS) -> Run:
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),

@@ -15,6 +15,9 @@ CACHE = Path(
 ).absolute()
 """Where `make peers` installs; `IMAGESIG_PEERS` names another folder."""
 
+RUN_SECONDS = 300.0
+"""The longest run of a tool: about a second on an idle machine, much longer on a busy one."""
+
 SYSTEM = frozenset({"softhsm2-util", "pkcs11-tool", "openssl", "hyperfine"})
 """Found on PATH, where the machine's own packages install them; all others are in `CACHE/bin`."""
 

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.peers import CACHE, binary
+from tests.peers import CACHE, RUN_SECONDS, binary
 from tests.peers.servers import ServerFailed, serving
 
 Store = Literal["classic", "containerd"]
 ROOT = Path(__file__).parents[2]
 _TRACES = (Path("/run/docker/plugins"), Path("/run/docker"), Path("/run/containerd"))
-_LOCKS = Path("/dev/shm/libpod_lock")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class DockerEngine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_SECONDS,
             check=False,
         )
         if check and done.returncode:
@@ -108,15 +107,14 @@ def podman_pull(image: str, policy: Mapping[str, object]) -> subprocess.Complete
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_SECONDS,
             check=False,
         )
 
 
 @contextlib.contextmanager
 def _podman_home(policy: Mapping[str, object]) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A home for podman, with its own images, and the environment that names its files."""
-    is_new = not _LOCKS.exists()
+    """A home for podman, with its own images and locks, and the environment that names its files."""
     home = Path(tempfile.mkdtemp(prefix="imagesig-podman-"))
     conmon = CACHE / "roots" / "podman" / "usr/bin/conmon"
     helpers = CACHE / "roots" / "podman5" / "usr/lib/podman"  # 5.8 looks for netavark there before any command
@@ -125,7 +123,8 @@ def _podman_home(policy: Mapping[str, object]) -> Iterator[tuple[Path, dict[str,
         ".config/containers/registries.d/default.yaml": "default-docker: {use-sigstore-attachments: true}\n",
         "containers.conf": f'[engine]\nconmon_path = ["{conmon}"]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\n'
         f'helper_binaries_dir = ["{helpers}"]\nevents_logger = "none"\n'
-        f'tmp_dir = "{home}/tmp"\n[engine.runtimes]\nrunc = ["{binary("runc")}"]\n',
+        # Locks in memory have one name for the whole machine: two podmans that start at once would both make them.
+        f'lock_type = "file"\ntmp_dir = "{home}/tmp"\n[engine.runtimes]\nrunc = ["{binary("runc")}"]\n',
         "storage.conf": f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/images"\nrunroot = "{home}/run"\n',
         "registries.conf": "".join(
             f'[[registry]]\nprefix = "{host}"\nlocation = "{host}"\ninsecure = true\n'
@@ -144,8 +143,6 @@ def _podman_home(policy: Mapping[str, object]) -> Iterator[tuple[Path, dict[str,
         yield home, environ
     finally:
         shutil.rmtree(home, ignore_errors=True)
-        if is_new:
-            _LOCKS.unlink(missing_ok=True)
 
 
 def _command(store: Store, home: Path) -> tuple[list[str], dict[str, object]]:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from imagesig.crypto.certificate import Certificate
 from tests.authorities import Authority, Issued
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 
 
 class OpensslFailed(Exception):
@@ -22,7 +22,7 @@ class OpensslFailed(Exception):
 def openssl(*arguments: object, stdin: bytes = b"") -> bytes:
     """The standard output of openssl. Raises `OpensslFailed`."""
     command = [str(binary("openssl")), *map(str, arguments)]
-    done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=RUN_SECONDS)
     if done.returncode:
         raise OpensslFailed(f"openssl {arguments[0]}: {done.stderr.decode(errors='replace')}")
     return done.stdout

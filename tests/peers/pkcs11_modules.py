@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.peers import binary
-from tests.peers.servers import START_SECONDS, ServerFailed, unused_ports
+from tests.peers.servers import START_SECONDS, ServerFailed, stop, unused_ports
 
 NSS_LABEL = "NSS Certificate DB"
 _NSS_PARAMETERS = (
@@ -144,7 +144,7 @@ def tpm_token(tmp: Path, pin: str) -> Iterator[ModuleToken]:
     manager += [f"--tcti=swtpm:host=127.0.0.1,port={port}"]
     with (
         _running(swtpm, environ, home / "swtpm.log", lambda: _listens(port)),
-        _running(daemon, environ, home / "bus.log", lambda: (home / "bus").exists()),
+        _running(daemon, environ, home / "bus.log", lambda: _accepts(home / "bus")),
         _running(manager, environ, home / "manager.log", lambda: _made(module, pin, environ)),
         p11_kit_token(tmp, ModuleToken(module.resolve(), "tpm", pin), environ) as token,
     ):
@@ -177,8 +177,13 @@ def _running(command: list[str], environ: Mapping[str, str], log: Path, is_ready
             time.sleep(0.05)
         yield
     finally:
-        process.terminate()
-        process.wait()
+        stop(process)
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a server listens on this socket, which exists a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def _listens(port: int) -> bool:

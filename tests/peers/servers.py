@@ -25,7 +25,7 @@ from typing import Literal
 
 from tests.peers import MissingPeer, binary
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 """Longer than any server here takes on a busy machine with two cores (Vault: 0.3 s on an idle one)."""
 STOP_SECONDS = 5.0
 
@@ -68,10 +68,10 @@ class SoftHsmToken:
 
 
 @contextlib.contextmanager
-def vault_server(tmp: Path, *, tls: bool = False) -> Iterator[VaultServer]:
+def vault_server(tmp: Path, *, tls: bool = False, address: str = "127.0.0.1:0") -> Iterator[VaultServer]:
     """A fresh Vault; with `tls` over HTTPS, its certificate (127.0.0.1, localhost) issued by the one in `ca_file`."""
     home = _own_folder(tmp, "vault")
-    command = [str(binary("vault")), "127.0.0.1:0"]
+    command = [str(binary("vault")), address]
     ca_file = _certificate(home, command) if tls else None
     with serving("vault", command, home, rb"^(\{.*\})$") as line:
         said = json.loads(line)
@@ -172,11 +172,19 @@ def notary_server(tmp: Path) -> Iterator[NotaryServer]:
     config.write_text(json.dumps(settings))
     command = [str(binary("notary-server")), "-config", str(config), "-logf", "logfmt"]
     with serving("notary-server", command, home, rb"Starting on (127\.0\.0\.1:\d+)"):
-        for _ in range(500):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(address[10:])), 1):
-                break
+        until = time.monotonic() + START_SECONDS
+        while not _accepts(address):
+            if time.monotonic() > until:
+                raise ServerFailed(f"notary-server did not start: {address} refuses connections")
             time.sleep(0.01)
         yield NotaryServer(f"https://{address}", ca_file)
+
+
+def _accepts(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), START_SECONDS):
+        return True
+    return False
 
 
 def unused_ports(count: int = 1) -> int:
@@ -252,12 +260,17 @@ def serving(
     try:
         yield _wait_for(name, process, log, re.compile(ready, re.MULTILINE))
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a server; kills one that does not end by itself."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_for(name: str, process: subprocess.Popen[bytes], log: Path, ready: re.Pattern[bytes]) -> str:

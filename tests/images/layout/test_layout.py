@@ -225,7 +225,7 @@ def test_writers_that_wait_for_a_lock_end_at_their_deadline(path: Path, key: Sig
     fcntl.flock(stuck, fcntl.LOCK_EX)
     try:
         with pytest.raises(DeadlineExceeded, match="another writer"):
-            sign(layout(path, "1.0", timeout=0.2), key, identity=NAME)
+            sign(layout(path, "1.0", timeout=1.5), key, identity=NAME)
     finally:
         os.close(stuck)
     assert sign(layout(path, "1.0"), key, identity=NAME)

@@ -162,11 +162,11 @@ def test_an_answer_to_a_large_upload_may_take_longer_but_for_the_deadline(
     client: RegistryClient, server: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "READ_SECONDS", 0.2)
-    hashed = threading.Event()
+    hashed, seconds = threading.Event(), 30.0
 
     def hashes(request: Request) -> Answer | None:
         if request.method == "PUT":
-            hashed.wait(0.5)
+            hashed.wait(seconds)
         return None
 
     server.faults.append(hashes)
@@ -176,6 +176,8 @@ def test_an_answer_to_a_large_upload_may_take_longer_but_for_the_deadline(
     monkeypatch.setattr(limits, "UPLOAD_BYTES_PER_SECOND", 100_000)
     with pytest.raises(DeadlineExceeded), deadline(0.4):
         home.put_blob_stream(BLOB, (CONTENT,))
+    hashed.set()
+    hashed, seconds = threading.Event(), 0.5
     home.put_blob_stream(BLOB, (CONTENT,))
     assert fetched(home) == CONTENT
 

@@ -144,8 +144,8 @@ def test_a_server_that_says_wait_longer_than_the_deadline_ends_at_once(
     pushed(server, key)
     server.faults.append(lambda _request: Answer(429, headers={"retry-after": "3600"}))
     with pytest.raises(Unreachable, match="the server asks to wait") as raised:
-        verify(image_at(server, timeout=2), key)
-    assert raised.value.retry_after > 2
+        verify(image_at(server, timeout=20), key)
+    assert raised.value.retry_after > 20
     assert raised.value.retryable
 
 
@@ -157,7 +157,7 @@ def test_a_tag_is_not_written_again_before_the_time_that_the_server_asks_for(
         lambda request: Answer(429, headers={"retry-after": "30"}) if request.path.endswith(".sig") else None
     )
     with pytest.raises(Unreachable) as raised:
-        sign(image_at(server, timeout=2), key, formats=["cosign"])
+        sign(image_at(server, timeout=20), key, formats=["cosign"])
     assert raised.value.retry_after == 30
     server.faults[:] = [
         lambda request: (
@@ -167,7 +167,7 @@ def test_a_tag_is_not_written_again_before_the_time_that_the_server_asks_for(
         )
     ]
     with pytest.raises(Unreachable) as raised:
-        sign(image_at(server, timeout=2), key, formats=["cosign"])
+        sign(image_at(server, timeout=20), key, formats=["cosign"])
     assert raised.value.retry_after == 30
 
 

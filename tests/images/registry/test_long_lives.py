@@ -334,7 +334,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
         assert act("verify", image, key).verified
         assert network.connections > before
 
-    with_session(work, Transport(timeout=5), kind)
+    with_session(work, Transport(timeout=30), kind)
     network.close()
 
 
@@ -347,7 +347,7 @@ def test_connections_that_a_router_forgot_cost_one_wait_and_not_one_each(
     for number in range(16):
         server.add_image(f"app:{number}")
     images = [f"{network.host}/app:{number}" for number in range(16)]
-    with Session(Transport(timeout=10)) as session:
+    with Session(Transport(timeout=60)) as session:
         assert all(outcome.ok for outcome in session.sign_many(images, key))
         network.forget()
         monkeypatch.setattr("imagesig.limits.READ_SECONDS", 0.5)

@@ -403,7 +403,7 @@ def test_the_words_are_kept_where_the_registry_asks_to_wait_too_long(server: InM
     image = server.add_image()
     server.faults.append(lambda _: Answer(429, LIMIT, {"retry-after": "60"}))
     with pytest.raises(Unreachable, match="pull rate limit"):
-        verify(image, signing_key(), timeout=5)
+        verify(image, signing_key(), timeout=30)
 
 
 def test_the_words_are_kept_where_a_large_blob_is_refused(server: InMemoryRegistry) -> None:

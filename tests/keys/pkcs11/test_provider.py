@@ -27,7 +27,7 @@ from imagesig.keys.secrets import fixed
 from imagesig.testing import ProviderContract
 from tests import commands
 from tests.makers import private_key
-from tests.peers import binary
+from tests.peers import RUN_SECONDS, binary
 from tests.peers.servers import SoftHsmToken, softhsm_token
 
 pytestmark = pytest.mark.interop
@@ -517,7 +517,7 @@ def run(script: str) -> str:
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n" + textwrap.dedent(script)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=RUN_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"status {done.returncode}: {done.stderr}"

@@ -17,8 +17,7 @@ from imagesig.keys.provider import SigningKey
 from imagesig.testing import Answer, ScriptedVault
 from imagesig.testing.vault import refused
 from tests.makers import private_key
-from tests.peers import binary
-from tests.peers.servers import VaultServer, serving, vault_server
+from tests.peers.servers import VaultServer, unused_ports, vault_server
 
 TOKEN, NEXT = "hvs.s3cret-token", "s3cret-next-token"
 
@@ -130,12 +129,16 @@ def test_a_token_that_expired_or_was_revoked_is_said_to_be_invalid(tmp_path: Pat
     with vault_server(tmp_path) as server:
         client = prepared(server)
         client.secrets.transit.create_key("app", key_type="ecdsa-p256")
-        for ttl in ("1s", "1h"):
-            token = client.auth.token.create(policies=["root"], ttl=ttl)["auth"]["client_token"]
+        for ends in ("expires", "is revoked"):
+            token = client.auth.token.create(policies=["root"], ttl="1h")["auth"]["client_token"]
             environ = {"VAULT_ADDR": server.address, "VAULT_TOKEN": token}
             with open_key("hashivault://app", settings=KeySettings(environ)) as key:
                 key.sign(b"message")
-                time.sleep(1.5) if ttl == "1s" else client.auth.token.revoke(token)
+                if ends == "expires":
+                    client.auth.token.renew(token, increment="1s")
+                    time.sleep(1.5)
+                else:
+                    client.auth.token.revoke(token)
                 denied(key)
                 environ["VAULT_TOKEN"] = NEXT
                 assert key.sign(b"message")
@@ -143,7 +146,8 @@ def test_a_token_that_expired_or_was_revoked_is_said_to_be_invalid(tmp_path: Pat
 
 @pytest.mark.interop
 def test_a_restarted_vault_signs_again_with_the_key_that_was_open(tmp_path: Path) -> None:
-    with vault_server(tmp_path) as server:
+    address = f"127.0.0.1:{unused_ports()}"
+    with vault_server(tmp_path, address=address) as server:
         client = prepared(server)
         client.secrets.transit.create_key("app", key_type="ecdsa-p256", exportable=True, allow_plaintext_backup=True)
         backup = client.secrets.transit.backup_key("app")["data"]["backup"]
@@ -152,7 +156,7 @@ def test_a_restarted_vault_signs_again_with_the_key_that_was_open(tmp_path: Path
     with pytest.raises(KeyProviderUnavailable, match="refused") as down:
         key.sign(b"message")
     assert down.value.retryable
-    with restarted(server, tmp_path) as again:
+    with vault_server(tmp_path, address=address) as again:
         with pytest.raises(AccessDenied, match="invalid token"):
             key.sign(b"message")  # its state is gone
         client = prepared(again)
@@ -166,20 +170,3 @@ def test_a_restarted_vault_signs_again_with_the_key_that_was_open(tmp_path: Path
         client.sys.submit_unseal_key(again.unseal_key)
         assert key.sign(b"message")
     key.close()
-
-
-def restarted(server: VaultServer, folder: Path):  # type: ignore[no-untyped-def]
-    """A new Vault at the same address."""
-    import contextlib
-    import json
-
-    @contextlib.contextmanager
-    def running() -> Iterator[VaultServer]:
-        home = folder / "again"
-        home.mkdir()
-        command = [str(binary("vault")), server.address.removeprefix("http://")]
-        with serving("vault", command, home, rb"^(\{.*\})$") as line:
-            said = json.loads(line)
-            yield VaultServer(said["address"], said["root_token"], said["unseal_key"], None)
-
-    return running()
