@@ -25,7 +25,7 @@ def run(*arguments: str | bytes, cwd: Path | None = None, **environ: str) -> sub
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
