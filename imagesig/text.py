@@ -35,6 +35,8 @@ _SECRETS = 64
 _REDACTED_CHARACTERS = 8 * 1024
 _secrets: dict[str, None] = {}
 _KEY_BLOCK = "-----BEGIN"
+_OPENSSH_KEY = "b3BlbnNzaC1rZXktdjE"
+"""`openssh-key-v1` in base64, how a key of OpenSSH begins. The rest of an Ed25519 key may not look random."""
 _BASE64 = regex(r"[A-Za-z0-9+/_-]{40,}")
 _CHANGES = 0.4
 """Minimum share of neighbours of different kinds: base64 of random bytes has 0.6, paths and names have 0.1."""
@@ -142,6 +144,8 @@ def holds_key(text: str) -> bool:
     if _KEY_BLOCK in text or _HEX_KEY.search(text):
         return True
     whole = _BETWEEN_PIECES.sub("", text)
+    if _OPENSSH_KEY in whole:
+        return True
     runs = [found[0][:_RUN] for found in _BASE64.finditer(whole)]
     return any(_is_random(run) or _is_key_in_base64(run) for run in runs) or any(
         _is_key_in_base32(found[0][:_RUN]) for found in _BASE32.finditer(whole)

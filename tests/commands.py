@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -24,9 +25,18 @@ def run(*arguments: str | bytes, cwd: Path | None = None, **environ: str) -> sub
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
+
+
+def shown_at(terminal: int) -> str:
+    """All that was written to a pseudo-terminal, read at its other end until nobody can write any more."""
+    shown = b""
+    with os.fdopen(terminal, "rb", buffering=0) as reading, contextlib.suppress(OSError):  # Linux's end of file here
+        while piece := reading.read(4096):
+            shown += piece
+    return shown.decode()
 
 
 def run_here(*arguments: object) -> click.testing.Result:

@@ -137,7 +137,7 @@ def test_a_cancelled_run_starts_nothing_more(server: InMemoryRegistry, key: Sign
 
     asyncio.run(cancelled())
     assert len(server.requests) <= 3
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig_")]
 
 
 def test_leaving_the_loop_early_closes_the_run(server: InMemoryRegistry, key: SigningKey) -> None:
@@ -150,7 +150,7 @@ def test_leaving_the_loop_early_closes_the_run(server: InMemoryRegistry, key: Si
         await outcomes.aclose()
 
     asyncio.run(first())
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig_")]
 
 
 def test_a_run_that_waits_for_its_next_image_can_be_cancelled(key: SigningKey) -> None:

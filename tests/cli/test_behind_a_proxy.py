@@ -19,7 +19,7 @@ from imagesig import Policy, open_key, sign, verify
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.testing.images import StoredImages
 from imagesig.testing.profiles import PROFILES
-from tests.attacks.network import scripted
+from tests.attacks.network import head_of, scripted
 from tests.commands import run_here
 from tests.tls import tls_front, trusted
 
@@ -39,9 +39,7 @@ class Corporate:
         self.front = ""
 
     def serve(self, connection: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += connection.recv(4096)
+        head = head_of(connection)
         self.heads.append(head)
         login = base64.b64encode(PROXY_LOGIN.encode())
         if b"Basic " + login not in head:

@@ -19,6 +19,7 @@ from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
 from imagesig.testing import Answer, InMemoryRegistry, Request
+from tests.commands import shown_at
 
 NAME = "registry.example/team/app:1.0"
 
@@ -431,8 +432,7 @@ def test_progress_is_counted_on_a_terminal_for_several_images(key: Path, image: 
     with os.fdopen(writing, "w") as shown:
         sign_both = ["sign", "--key", str(key), image, f"{other.name}:1"]
         done = imagesig(*sign_both, stderr=shown, IMAGESIG_PASSPHRASE="s3cret")
-    seen = os.read(terminal, 4096).decode()
-    os.close(terminal)
+    seen = shown_at(terminal)
     assert done.returncode == 0
     assert "signed 2 of 2 images" in seen
 

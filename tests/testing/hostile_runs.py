@@ -21,6 +21,9 @@ from imagesig.testing.hostile.registries.stage import NAME, Stage, signer
 from tests.testing.hostile_child import WARM, Ended, Task, Tasks
 
 SECONDS = 3.0
+"""The time limit of what waits for it."""
+PATIENCE = 30.0
+"""The time limit of others: on a busy machine they end by themselves, too."""
 AT_ONCE = 48
 """What waits for a deadline does so together."""
 IN_TURN = 16
@@ -65,11 +68,21 @@ class Child:
         ended: list[Ended] = pickle.load(self._process.stdout)
         return ended
 
-    def task(self, name: str, image: str, work: str = "verify", certificate: str = "", identity: str = "") -> Task:
+    def task(
+        self,
+        name: str,
+        image: str,
+        work: str = "verify",
+        certificate: str = "",
+        identity: str = "",
+        *,
+        waits: bool = False,
+    ) -> Task:
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
-        return Task(name, work, image, signer().public, certificate, str(folder), SECONDS, identity)
+        timeout = SECONDS if waits else PATIENCE
+        return Task(name, work, image, signer().public, certificate, str(folder), timeout, identity)
 
     def close(self) -> None:
         with self._process, self._servers:
@@ -107,7 +120,7 @@ def registries(child: Child, names: Iterable[str] = HOSTILITIES) -> Iterator[Res
                 some = some_names[start : start + size]
                 served = {name: stack.enter_context(hostile_registry(name)) for name in some}
                 tasks = [
-                    child.task(name, item.image, item.hostility.work.value, item.certificate)
+                    child.task(name, item.image, item.hostility.work.value, item.certificate, waits=waits)
                     for name, item in served.items()
                 ]
                 for ended in child.run(tasks, together=waits):
@@ -120,8 +133,9 @@ def homes(child: Child, folder: Path, names: Iterable[str] = HOSTILE_HOMES) -> I
     for some in (*([name] for name in names if name not in waiting), waiting):
         with ExitStack() as stack:
             made = {name: stack.enter_context(hostile_home(name, folder / name)) for name in some}
-            tasks = [child.task(name, home.image, identity=home.identity) for name, home in made.items()]
-            for ended in child.run(tasks, together=some is waiting) if tasks else ():
+            waits = some is waiting
+            tasks = [child.task(name, home.image, identity=home.identity, waits=waits) for name, home in made.items()]
+            for ended in child.run(tasks, together=waits) if tasks else ():
                 yield _judged(ended, made[ended.name].is_right(ended.outcome))
 
 

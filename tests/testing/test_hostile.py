@@ -26,7 +26,7 @@ from imagesig.testing.hostile import (
 from tests.testing import hostile_runs
 from tests.testing.hostile_runs import SECONDS, Result
 
-SLACK = 1.5
+SLACK = 5.0
 """Seconds after the deadline: the machine may be busy."""
 KIB = 16 * 1024
 
@@ -163,7 +163,7 @@ def test_a_body_is_sent_in_pieces_with_pauses_and_ends_with_the_registry() -> No
         answer = connection.getresponse()
         assert answer.read(2) == b"ab"
         started = time.monotonic()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60  # the answer has an hour
     connection.close()
 
 

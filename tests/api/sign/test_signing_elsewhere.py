@@ -117,6 +117,10 @@ def other_digest() -> bytes:
     return json.dumps(payload_document()).encode()
 
 
+def one_bit_changed(signature: bytes) -> bytes:
+    return signature[:-1] + bytes([signature[-1] ^ 1])
+
+
 def changed(content: bytes) -> bytes:
     return content.replace(b"cosign container image signature", b"atomic container signature")
 
@@ -126,7 +130,7 @@ REFUSED: dict[str, tuple[type[ImagesigError], Any]] = {
     "a signature over other bytes": (SignatureInvalid, lambda made: {"signature": signed(made + b"\n")}),
     "a signature with one bit changed": (
         SignatureInvalid,
-        lambda made: {"signature": signed(made)[:-1] + bytes([signed(made)[-1] ^ 1])},
+        lambda made: {"signature": one_bit_changed(signed(made))},
     ),
     "nothing": (SignatureInvalid, lambda made: {"signature": b""}),
     "text": (SignatureInvalid, lambda made: {"signature": "no signature \u00e4"}),

@@ -63,7 +63,7 @@ def test_the_result_has_the_predicate_as_it_was_signed(stage: Attested, form: st
     assert made.statement_type == "https://in-toto.io/Statement/v0.1"
     assert made.subjects == (stage.digest,)
     assert made.authority == KEY.fingerprint
-    assert "9007" not in repr(made)
+    assert "9007199254740993" not in repr(made)
     assert "predicate" not in made.document()
     assert made.document(predicate=True)["predicate"]
     json.dumps(result.document())

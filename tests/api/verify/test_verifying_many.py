@@ -202,7 +202,7 @@ def test_closing_starts_nothing_more_and_waits_for_running_work(server: InMemory
     next(outcomes)
     outcomes.close()
     before = len(server.requests)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig_")]
     assert len(server.requests) == before
 
 
