@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import UnionType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from imagesig.errors import InvalidArgument
 
@@ -163,7 +163,8 @@ def _is_usual(value: float) -> bool:
     return not isinstance(value, int) or value.bit_length() <= _NUMBER_BITS
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number of the usual size: a time, or a count."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value and _is_usual(value)
 
 
@@ -194,7 +195,7 @@ _KNOWN: dict[str, _Fits] = {
     "bytes": lambda value: isinstance(value, bytes),
     "bool": lambda value: isinstance(value, bool),
     "int": _is_whole,
-    "float": _is_number,
+    "float": is_number,
     "datetime": _is_time,
     "Path": _is_path,
     "PathLike": _is_path,

@@ -281,6 +281,8 @@ def test_a_number_that_is_too_large_is_refused_as_such(arguments: Mapping[str, d
         result(imagesig.verify_many(**(arguments["verify_many"] | {option: 10**400})))
     with pytest.raises(InvalidArgument, match="timeout is too large"):
         imagesig.Transport(timeout=10**400)
+    with pytest.raises(InvalidArgument, match="timeout is too large"):
+        asyncio.run(aio.verify(**arguments["verify"], timeout=10**400))
 
 
 @pytest.mark.parametrize("name", ["verify", "aio.verify", "Session.verify", "aio.Session.verify", "verify_many"])
