@@ -209,6 +209,34 @@ def test_a_local_name_with_a_rule_of_its_own_is_proven_by_that_rule_only(two: Re
     assert isinstance(image_verdict(image, policy, name="acme/app").error, NeverPushed)
 
 
+@pytest.mark.parametrize(("scope", "name"), [("app:1", "app:1"), ("app:latest", "app"), ("app:latest", "app:latest")])
+def test_a_tag_with_a_rule_of_its_own_is_proven_by_that_rule_only(two: Registries, scope: str, name: str) -> None:
+    """The engine names digests without tags, to which the rule of a tag does not apply."""
+    two.sign(two.here)
+    released = Policy.any_of(two.pub, annotations={"stage": "released"}).default
+    policy = Policy(Policy.any_of(two.pub).default, {parse_scope(f"{two.here.host}/{scope}"): released})
+    image = two.image(*two.names(two.here))
+    asked = f"{two.here.host}/{name}"
+
+    assert isinstance(image_verdict(image, policy, name=asked).error, NoSignatureAccepted)
+    assert image_verdict(image, policy, name=f"{two.here.host}/app:other")
+    sign(f"{two.here.host}/app@{two.digest}", two.key, annotations={"stage": "released"})
+    verdict = image_verdict(image, policy, name=asked)
+    assert verdict.result is not None
+    assert verdict.result.pinned == f"{two.here.host}/app@{two.digest}"
+
+
+def test_a_local_name_without_a_tag_is_the_tag_latest(two: Registries) -> None:
+    two.sign(two.here)
+    rule = Policy.any_of(two.pub, annotations={"stage": "released"}).default
+    policy = Policy(Policy.any_of(two.pub).default, {parse_scope("docker.io/acme/app:latest"): rule})
+    image = two.image(*two.names(two.here))
+
+    for name in ("acme/app", "acme/app:latest"):
+        assert isinstance(image_verdict(image, policy, name=name).error, NeverPushed)
+    assert image_verdict(image, policy, name="acme/app:other")
+
+
 def test_what_the_policy_allows_unverified_or_refuses_is_false(two: Registries) -> None:
     image = two.image(*two.names(two.here))
 
