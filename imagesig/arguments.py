@@ -10,13 +10,15 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import UnionType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from imagesig.errors import InvalidArgument
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 _Fits = Callable[[object], bool]
+_NUMBER_BITS = 64
+"""Bits of a whole number: Python cannot add larger ones to a time, and the system takes none."""
 
 
 def checks_arguments(function: Callable[_Parameters, _Result], public_name: str = "") -> Callable[_Parameters, _Result]:
@@ -81,6 +83,8 @@ class _Kind:
             for item in value:
                 if not self._item.fits(item):
                     return f"has an item that {self._item.misfit(item)}"
+        if isinstance(value, int) and not _is_usual(value) and "number" in self.needed:
+            return f"is too large, {self.needed} of at most {_NUMBER_BITS} bits is needed"
         return f"is of type {type(value).__name__}, {self.needed} is needed"
 
 
@@ -155,8 +159,17 @@ def _is_list(item: _Kind | None, kind: type, value: object) -> bool:
     return item is None or all(map(item.fits, items))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+def _is_usual(value: float) -> bool:
+    return not isinstance(value, int) or value.bit_length() <= _NUMBER_BITS
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number of the usual size: a time, or a count."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value and _is_usual(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and _is_usual(value)
 
 
 def _is_time(value: object) -> bool:
@@ -181,8 +194,8 @@ _KNOWN: dict[str, _Fits] = {
     "str": lambda value: isinstance(value, str),
     "bytes": lambda value: isinstance(value, bytes),
     "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "float": _is_number,
+    "int": _is_whole,
+    "float": is_number,
     "datetime": _is_time,
     "Path": _is_path,
     "PathLike": _is_path,

@@ -30,6 +30,7 @@ from imagesig.errors import ImagesigError
 from imagesig.images.build import build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.keys import CertifiedKey, FileProvider
+from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, ContentTrust, Holder
 from tests.public_names import PACKAGES, table
 
@@ -144,7 +145,7 @@ AUTHORS_ONLY = {
 """Functions without a row here, and why."""
 
 ANY = (7, -1.5, float("nan"), True, None, "oci:nowhere", b"oci:nowhere", [], [7], {"a": 1}, Path("nowhere"))
-MORE = (datetime(2026, 1, 1), datetime.now(UTC), len, IMAGE.encode(), {})
+MORE = (datetime(2026, 1, 1), datetime.now(UTC), len, IMAGE.encode(), {}, 10**400, -(10**400))
 
 
 def public_functions() -> dict[str, Callable[..., Any]]:
@@ -271,7 +272,17 @@ def test_a_value_of_any_type_is_taken_or_refused_and_never_an_error_of_python(
             if value is len and parameter in ("admit", "progress"):
                 continue  # what the caller's function raises is the caller's
             error = error_of(function, {**arguments[name], parameter: value})
-            assert not isinstance(error, InternalError), f"{parameter}={value!r}: {error.__cause__!r}"
+            assert not isinstance(error, InternalError), f"{parameter}={quote(value)}: {error.__cause__!r}"
+
+
+@pytest.mark.parametrize("option", ["timeout", "deadline", "workers"])
+def test_a_number_that_is_too_large_is_refused_as_such(arguments: Mapping[str, dict[str, Any]], option: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"{option} is too large"):
+        result(imagesig.verify_many(**(arguments["verify_many"] | {option: 10**400})))
+    with pytest.raises(InvalidArgument, match="timeout is too large"):
+        imagesig.Transport(timeout=10**400)
+    with pytest.raises(InvalidArgument, match="timeout is too large"):
+        asyncio.run(aio.verify(**arguments["verify"], timeout=10**400))
 
 
 @pytest.mark.parametrize("name", ["verify", "aio.verify", "Session.verify", "aio.Session.verify", "verify_many"])

@@ -18,6 +18,7 @@ from imagesig import limits
 from imagesig.aio.feed import Feed
 from imagesig.api.outcome import Outcome, shown_name
 from imagesig.api.stored_signatures import ImageLike
+from imagesig.arguments import is_number
 from imagesig.deadlines import Stop, deadline, until_set
 from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument
 from imagesig.images.image import Image
@@ -59,7 +60,7 @@ class Runner:
         has started.
         """
         images = list(images)
-        if not isinstance(seconds, int | float) or not seconds > 0:
+        if not is_number(seconds) or not seconds > 0:
             seconds = None  # the action refuses it
         ends = None if seconds is None else time.monotonic() + seconds
         stop = Stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 
 from msgspec import Struct
@@ -27,11 +27,12 @@ from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import is_digest
 from imagesig.oci.manifest import INDEX_TYPES
 from imagesig.oci.reference import parse_reference
+from imagesig.text import quote
 
 logger = Logger("imagesig")
 
 Admit = Callable[[Image], object]
-"""Called with the image, pinned by digest, before anything is written. An exception ends the copy."""
+"""Called with the image, pinned by digest, before anything is written. An exception or a false value ends the copy."""
 
 _DEFAULT_TAG = "latest"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "armv7l": "arm"}
@@ -84,14 +85,15 @@ def copy(
         platform: the platform to copy, as of `verify`; Linux on this machine's CPU by default. The image's config
         decides whether it is for that platform.
         signatures: copy signatures and all other referrers too.
-        admit: called with the image before anything is written. What it raises ends the copy, and is raised as it is.
+        admit: called with the image before anything is written. What it raises ends the copy, and is raised as it is. A
+        false value that it returns, except None, ends the copy too. It is a plain function, also for `imagesig.aio`.
         timeout: seconds for the whole copy; without it, only each request is bounded.
         transport: how images given by name are reached; its `signature_repository` is that of the source.
         source_transport, destination_transport: the same for one side.
         progress: called with the count of blobs after each one, from a worker thread, one call at a time.
 
     Raises:
-        InvalidArgument: an option is wrong, or `progress` failed.
+        InvalidArgument: an option is wrong, `progress` failed, or `admit` returned a false value.
         ImageNotFound: the image or its platform does not exist.
         SignaturesUnsupported: the destination cannot store some of the signatures; nothing was written.
         DigestMismatch: the source has other bytes than its manifests say.
@@ -113,7 +115,7 @@ def copy(
         opened = from_opener.open_source(source)
         plan = _plan(opened, all_platforms=all_platforms, platform=platform, signatures=signatures)
         if admit is not None:
-            admit(replace(opened, target=plan.root.digest))
+            _ask(admit, replace(opened, target=plan.root.digest))
         target = to_opener.open_destination(destination, signatures_beside=destination_transport is None)
         tag = _tag(target, opened, plan.root)
         _check_place(plan, target)
@@ -130,6 +132,23 @@ def copy(
     return CopiedImage(
         str(opened), there, digest, pinned, tag, plan.platform, copied, writer.blobs, (*plan.warnings, *writer.warnings)
     )
+
+
+def _ask(admit: Admit, image: Image) -> None:
+    """Returns if the program admits the image. Raises `InvalidArgument` if `admit` says no without an exception."""
+    answer = admit(image)
+    if isinstance(answer, Awaitable):
+        if isinstance(answer, Coroutine):
+            answer.close()  # it would be reported as never awaited
+        raise InvalidArgument(
+            "copy: admit is an async function, whose answer is not awaited",
+            hint="give a plain function, such as one that calls imagesig.verify",
+        )
+    if answer is not None and not answer:
+        raise InvalidArgument(
+            f"copy: admit returned {quote(answer)} for {image}: nothing is copied",
+            hint="raise an exception that says why",
+        )
 
 
 class _Plan(Struct, frozen=True):

@@ -14,6 +14,8 @@ from imagesig.errors import InvalidArgument
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+_MOST = 2**16
+"""More fail in the system's calls, with an `OverflowError`."""
 
 
 @checks_arguments
@@ -25,10 +27,10 @@ def worker_processes(count: int | None = None) -> Executor:
     starts processes guards its work with `if __name__ == "__main__":`.
 
     Raises:
-        InvalidArgument: `count` < 1.
+        InvalidArgument: `count` < 1, or more than a machine can run.
     """
-    if count is not None and count < 1:
-        raise InvalidArgument(f"worker_processes: {count} processes, at least one is needed")
+    if count is not None and not 1 <= count <= _MOST:
+        raise InvalidArgument(f"worker_processes: {count} processes, 1 to {_MOST} are possible")
     return _WorkerProcesses(count or len(os.sched_getaffinity(0)))
 
 

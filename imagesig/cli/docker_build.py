@@ -25,6 +25,7 @@ from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.formats import Format
 from imagesig.images.open import Transport
 from imagesig.keys.provider import SigningKey
+from imagesig.text import quote
 
 if TYPE_CHECKING:
     from imagesig.api.options import SignOptions
@@ -72,7 +73,7 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
     Everything that can refuse the signature is asked before the build: where the images go, the options, and the key.
 
     Raises:
-        InvalidArgument: the images go nowhere where they can be signed, or an option is wrong.
+        InvalidArgument: the images go nowhere where they can be signed, an option is wrong, or nothing was built.
         KeyProviderError: the key cannot be opened.
         ImagesigError: signing failed; the images are pushed or written, and a note says which ones.
     """
@@ -85,10 +86,25 @@ def build(options: Sequence[str], subcommand: str, arguments: Sequence[str], env
             # The provenance would be in the metadata file, which only imagesig reads.
             inner["BUILDX_METADATA_PROVENANCE"] = "disabled"
         own = [] if request.metadata_file else ["--metadata-file", metadata]
+        earlier = _written(metadata)
         if status := run([*options, "buildx", subcommand, *own, *request.arguments], inner):
             return status
+        if _written(metadata) == earlier:
+            raise InvalidArgument(
+                f"signing the build: buildx wrote nothing to {quote(metadata)}, so it is not known what was built",
+                hint="without a build (--check, --call, --print, --list), leave --sign-key out",
+            )
         _sign_all(request, signing, key, read_metadata(metadata))
     return 0
+
+
+def _written(path: str) -> object:
+    """What tells a file from one that is written later under its name; None without a file."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _opened(signing: Signing) -> SigningKey:

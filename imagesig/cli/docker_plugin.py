@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from imagesig.version import __version__
 
@@ -20,10 +20,8 @@ METADATA = {
     "ShortDescription": "Sign and verify container images",
 }
 _NAMES = ("imagesig", "trust")
-_TAKES_VALUE = (
-    *("--config", "--context", "-c", "--host", "-H", "--log-level", "-l"),
-    *("--tlscacert", "--tlscert", "--tlskey"),
-)
+_TAKES_VALUE = ("--config", "--context", "--host", "--log-level", "--tlscacert", "--tlscert", "--tlskey")
+_LETTERS = {"c": "--context", "H": "--host", "l": "--log-level"}
 _BUILDS = ("build", "bake")
 _BUILDX = (*_BUILDS, "create", "du", "history", "imagetools", "ls", "prune", "rm", "stop", "use")
 """Commands of buildx that imagesig does not have. Without the builder's alias, nothing else leads to buildx."""
@@ -57,9 +55,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], str, list[str]]:
 
     `docker help NAME` gives a plugin its own words: the help of the command is asked for.
     """
-    at = 0
-    while at < len(arguments) and arguments[at].startswith("-"):
-        at += 2 if arguments[at] in _TAKES_VALUE else 1
+    at = sum(count for _, _, count in _own(arguments))
     options, rest = list(arguments[:at]), list(arguments[at:])
     if rest[:1] == ["help"]:  # docker help imagesig sign
         rest = [*rest[1:], "--help"]
@@ -94,9 +90,9 @@ def default_builder(rest: Sequence[str], options: Sequence[str], environ: Mappin
         return {}
     from imagesig.docker.config_file import current_context
 
-    chosen = _value("--context", options) or _value("-c", options)
-    host = _value("--host", options) or _value("-H", options)
-    return {"BUILDX_BUILDER": chosen or ("default" if host else current_context(environ))}
+    if chosen := _value("--context", options):
+        return {"BUILDX_BUILDER": chosen}
+    return {"BUILDX_BUILDER": "default" if _value("--host", options) else current_context(environ)}
 
 
 def _called_as(environ: Mapping[str, str]) -> str:
@@ -109,13 +105,31 @@ def _called_as(environ: Mapping[str, str]) -> str:
 
 
 def _value(name: str, options: Sequence[str]) -> str:
-    found = ""
-    for at, text in enumerate(options):
-        if text == name:
-            found = "".join(options[at + 1 : at + 2])
-        elif text.startswith(f"{name}="):
-            found = text.partition("=")[2]
-    return found
+    """The last value of one of docker's own options, by its long name; empty if it is not given."""
+    return "".join([value for found, value, _ in _own(options) if found == name][-1:])
+
+
+def _own(arguments: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """The options at the beginning: the long name, the value, and the number of arguments that each one is."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-"):
+        name, equals, value = arguments[at].partition("=")
+        takes_next = name in _TAKES_VALUE and not equals
+        if not name.startswith("--"):
+            name, value, takes_next = _cluster(arguments[at])
+        yield name, "".join(arguments[at + 1 : at + 2]) if takes_next else value, 1 + takes_next
+        at += 1 + takes_next
+
+
+def _cluster(text: str) -> tuple[str, str, bool]:
+    """The option with a value among short ones, such as `-Dc`: its long name, its value, and whether that is next."""
+    for at, letter in enumerate(text[1:], 2):
+        if letter in _LETTERS:
+            value = text[at:].removeprefix("=")
+            return _LETTERS[letter], value, not value
+        if text[at : at + 1] == "=":  # -D=false
+            break
+    return "", "", False
 
 
 def _become(arguments: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -12,6 +12,18 @@ def engine_call(what: str) -> external_call:
     return external_call(what, lambda error: _explain(error, what))
 
 
+def client_call(what: str) -> external_call:
+    """A block that calls a client that the program gave: docker-py's, or something that is used like it."""
+
+    def explain(error: Exception) -> ImagesigError:
+        return _explain(error, what) or TransportError(
+            f"{what}: the client failed with {type(error).__name__}",
+            hint="the program gave this client; the __cause__ of this error is what it raised",
+        )
+
+    return external_call(what, explain)
+
+
 def _explain(error: Exception, what: str) -> ImagesigError | None:
     if isinstance(error, ImportError):
         return MissingExtra("docker-py", "docker")

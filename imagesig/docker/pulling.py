@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from imagesig.api.verify.verifying import VerificationResult, verify
 from imagesig.arguments import checks_arguments
-from imagesig.docker.engine_errors import engine_call
-from imagesig.errors import TransportError
+from imagesig.docker.engine_errors import client_call
+from imagesig.errors import InvalidArgument, TransportError
+from imagesig.external import given
 from imagesig.oci.reference import Reference, parse_reference
 from imagesig.policy import Policy
 from imagesig.text import quote
@@ -43,9 +44,11 @@ def pull_verified(
     Raises:
         as `imagesig.verify` does; besides:
         Unreachable: the engine does not answer.
-        TransportError: the engine cannot pull the image.
+        TransportError: the engine cannot pull the image, or the client failed.
+        InvalidArgument: something else than a client.
     """
     wanted = parse_reference(reference)
+    _check_client(client)
     policy = Policy.load_default() if policy is None else policy
     result = verify(
         reference,
@@ -57,8 +60,15 @@ def pull_verified(
         transport=transport,
         timeout=timeout,
     )
-    with engine_call(f"pulling {result.pinned}"):
+    with client_call(f"pulling {result.pinned}"):
         return _pull(client, wanted, result)
+
+
+def _check_client(client: Any) -> None:
+    with given("pull_verified: client", InvalidArgument):
+        is_client = callable(getattr(getattr(client, "api", None), "pull", None)) and hasattr(client, "images")
+    if not is_client:
+        raise InvalidArgument(f"pull_verified: client is of type {type(client).__name__}, docker-py's is needed")
 
 
 def _pull(client: Any, wanted: Reference, result: VerificationResult) -> Any:

@@ -24,6 +24,7 @@ from imagesig.errors import (
     NotInRegistry,
     VerificationError,
 )
+from imagesig.external import given
 from imagesig.images.open import ImageOpener
 from imagesig.oci.reference import Reference
 from imagesig.policy import Policy
@@ -111,7 +112,9 @@ def verify(
     """
     if not isinstance(policy, Policy):
         policy = Policy.any_of(policy)
-    found = candidates(getattr(image, "attrs", image), policy, name)
+    with given("image", InvalidArgument):
+        attributes = getattr(image, "attrs", image)
+    found = candidates(attributes, policy, name)
     opener = ImageOpener(transport, timeout)
     failures: list[ImagesigError] = []
     try:

@@ -5,6 +5,7 @@ The names and types are cosign's (`--type`). A further type is one line in `PRED
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 
@@ -12,7 +13,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument
+from imagesig.encoding.json import parse
+from imagesig.encoding.shape import OURS
+from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError
 from imagesig.in_toto.statement import SIGN_PREDICATE
 from imagesig.text import quote
 
@@ -59,7 +62,20 @@ def _object(text: bytes, what: str) -> dict[str, Raw]:
     try:
         return msgspec.json.decode(text, type=dict[str, Raw])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"{what}: {error}; a JSON object is needed") from None
+        raise _unreadable(text, what, str(error)) from None
+
+
+def _unreadable(text: bytes, what: str, said: str) -> InvalidArgument:
+    """The error for what is no JSON object, in the words of our strict parser if that refuses it too."""
+    if text.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes files
+        said = f"{what}: it begins with a byte order mark; a JSON object is needed"
+        return InvalidArgument(said, hint="save it as UTF-8 without the mark")
+    reason = f"{what}: {said}"
+    try:
+        parse(text, what, OURS)
+    except (MalformedError, LimitExceeded) as error:
+        reason = str(error)
+    return InvalidArgument(f"{reason}; a JSON object is needed")
 
 
 _PROVENANCE_02 = _requires(builder="object", builder__id="text", buildType="text")

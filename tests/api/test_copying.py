@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from imagesig import copy, inspect, limits, sign, verify
+from imagesig import Admit, aio, copy, inspect, limits, sign, verify
 from imagesig.crypto.algorithms import KeyType
+from imagesig.docker import ImageVerdict
 from imagesig.errors import (
     DeadlineExceeded,
     DigestMismatch,
@@ -234,6 +236,32 @@ def test_admit_is_called_before_anything_is_written(source: str, tmp_path: Path)
         assert server.asked() == 0
     assert not list(tmp_path.glob("new*"))
     assert set(seen) == {open_image(source).home.resolve("1.0").digest}
+
+
+async def asked_later(image: Image) -> None:
+    raise NoSignatures(f"{image}: not this one")
+
+
+@pytest.mark.parametrize(
+    ("admit", "said"),
+    [
+        (lambda image: False, "returned False"),
+        (lambda image: ImageVerdict(error=NoSignatures("not this one")), "returned"),
+        (lambda image: [], "returned"),
+        (asked_later, "async"),
+        (lambda image: aio.verify(image, "release.pub"), "async"),
+    ],
+    ids=["false", "verdict", "empty", "async function", "async verify"],
+)
+def test_what_is_not_admitted_is_not_copied(admit: Admit, said: str, source: str, tmp_path: Path) -> None:
+    async def copied() -> None:
+        await aio.copy(source, f"oci:{tmp_path / 'later'}", all_platforms=True, admit=admit)
+
+    with pytest.raises(InvalidArgument, match=said):
+        copy(source, f"oci:{tmp_path / 'new'}", all_platforms=True, admit=admit)
+    with pytest.raises(InvalidArgument, match=said):
+        asyncio.run(copied())
+    assert not {"new", "later"} & {path.name for path in tmp_path.iterdir()}
 
 
 def test_the_admitted_image_is_the_copied_one(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_at_least_one_process_is_needed() -> None:
-    with pytest.raises(InvalidArgument, match="at least one"):
-        worker_processes(0)
+@pytest.mark.parametrize("count", [-1, 0, 2**16 + 1, 2**31, 2**63])
+def test_a_number_of_processes_that_no_machine_runs_is_refused(count: int) -> None:
+    with pytest.raises(InvalidArgument, match=f"{count} processes, 1 to {2**16} are possible"):
+        worker_processes(count)

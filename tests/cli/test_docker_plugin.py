@@ -14,7 +14,11 @@ import pytest
 from imagesig.cli import docker_build
 from imagesig.cli.commands.sign import command as sign
 from imagesig.cli.docker_plugin import default_builder, is_buildx, split
+from imagesig.crypto.algorithms import KeyType
 from imagesig.docker import build_arguments
+from imagesig.images.registry.connect import registry
+from imagesig.keys.file.provider import FileProvider
+from imagesig.testing import InMemoryRegistry
 from tests.plugins.programs import executable
 
 ROOT = str(Path(__file__).parents[2])
@@ -28,7 +32,7 @@ def plugin(tmp_path: Path, *arguments: str, **environ: str) -> tuple[subprocess.
         "import json, os, sys\n"
         "said = [os.environ.get('BUILDX_BUILDER', ''), *sys.argv[1:]]\n"
         f"open({str(log)!r}, 'w').write(json.dumps(said))\n"
-        "sys.exit(7)\n"
+        "sys.exit(int(os.environ.get('DOCKER_STATUS', '7')))\n"
     )
     docker = executable(tmp_path / "bin" / "docker", script)
     done = subprocess.run(
@@ -79,6 +83,25 @@ def test_a_build_that_fails_is_not_signed_and_gives_its_exit_status(tmp_path: Pa
     assert called[1:4] == ["buildx", "build", "--metadata-file"]
     assert called[5:] == ["-t", "a", "--push", "."]
     assert "signed" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--check",), ("--call", "outline"), ()], ids=" ".join)
+def test_what_an_earlier_build_pushed_is_not_signed_if_this_one_wrote_no_metadata(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    FileProvider(tmp_path).generate("k.key", KeyType.ECDSA_P256)
+    with InMemoryRegistry() as server:
+        name = server.add_image("app:1")
+        digest = registry(name).home.resolve("1").digest
+        (tmp_path / "m").write_text(json.dumps({"containerimage.digest": digest, "image.name": name}))
+        server.requests.clear()
+
+        build = ("build", "--sign-key", "k.key", "--push", "--metadata-file", "m", *arguments, ".")
+        done, called = plugin(tmp_path, "imagesig", *build, DOCKER_STATUS="0")
+
+        assert called[1:3] == ["buildx", "build"]
+        assert (done.returncode, server.requests) == (2, []), done.stderr
+        assert "'m'" in done.stderr
 
 
 REFUSED = [
@@ -155,6 +178,11 @@ SPLIT = [
     ("-D --context imagesig imagesig inspect x", "-D --context imagesig", "imagesig", "inspect x"),
     ("-H unix:///s -l debug --tls trust inspect x", "-H unix:///s -l debug --tls", "trust", "inspect x"),
     ("--host=x --config=y imagesig", "--host=x --config=y", "imagesig", ""),
+    ("-Dc far imagesig inspect x", "-Dc far", "imagesig", "inspect x"),
+    ("-DH tcp://h:1 trust inspect x", "-DH tcp://h:1", "trust", "inspect x"),
+    ("-cfar -Hunix:///s -lfatal imagesig", "-cfar -Hunix:///s -lfatal", "imagesig", ""),
+    ("-D=false -c=far imagesig build", "-D=false -c=far", "imagesig", "build"),
+    ("--debug=false -vl info imagesig", "--debug=false -vl info", "imagesig", ""),
     ("other imagesig", "", "", "imagesig"),
     ("", "", "", ""),
     ("--context", "--context", "", ""),
@@ -197,6 +225,11 @@ BUILDERS = [
     ("docker image", "build .", "", {"DOCKER_CONTEXT": "remote"}, "remote"),
     ("docker", "build .", "--context other", {"DOCKER_CONTEXT": "remote"}, "other"),
     ("docker", "build .", "--host unix:///s", {"DOCKER_CONTEXT": "remote"}, "default"),
+    ("docker", "build .", "-Dc other", {"DOCKER_CONTEXT": "remote"}, "other"),
+    ("docker", "build .", "-cother", {"DOCKER_CONTEXT": "remote"}, "other"),
+    ("docker", "build .", "-Dc=other", {"DOCKER_CONTEXT": "remote"}, "other"),
+    ("docker", "build .", "-D -Hunix:///s", {"DOCKER_CONTEXT": "remote"}, "default"),
+    ("docker", "build .", "-D=false", {"DOCKER_CONTEXT": "remote"}, "remote"),
     ("docker", "build .", "", {"DOCKER_HOST": "x", "DOCKER_CONTEXT": "remote"}, "default"),
     ("docker", "build --builder mine .", "", {}, None),
     ("docker", "build --builder=mine .", "", {}, None),

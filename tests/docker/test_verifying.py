@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from imagesig import Policy, registry, sign
 from imagesig.crypto.algorithms import KeyType
-from imagesig.docker import ImageVerdict, from_env, verify
+from imagesig.docker import ImageVerdict, from_env, pull_verified, verify
 from imagesig.docker.verifying import image_verdict
 from imagesig.errors import (
     AllowedUnverified,
@@ -27,6 +28,7 @@ from imagesig.errors import (
     NoSignatures,
     NotInRegistry,
     RefusedByPolicy,
+    TransportError,
     Unreachable,
 )
 from imagesig.images.build import build_index
@@ -209,6 +211,34 @@ def test_a_local_name_with_a_rule_of_its_own_is_proven_by_that_rule_only(two: Re
     assert isinstance(image_verdict(image, policy, name="acme/app").error, NeverPushed)
 
 
+@pytest.mark.parametrize(("scope", "name"), [("app:1", "app:1"), ("app:latest", "app"), ("app:latest", "app:latest")])
+def test_a_tag_with_a_rule_of_its_own_is_proven_by_that_rule_only(two: Registries, scope: str, name: str) -> None:
+    """The engine names digests without tags, to which the rule of a tag does not apply."""
+    two.sign(two.here)
+    released = Policy.any_of(two.pub, annotations={"stage": "released"}).default
+    policy = Policy(Policy.any_of(two.pub).default, {parse_scope(f"{two.here.host}/{scope}"): released})
+    image = two.image(*two.names(two.here))
+    asked = f"{two.here.host}/{name}"
+
+    assert isinstance(image_verdict(image, policy, name=asked).error, NoSignatureAccepted)
+    assert image_verdict(image, policy, name=f"{two.here.host}/app:other")
+    sign(f"{two.here.host}/app@{two.digest}", two.key, annotations={"stage": "released"})
+    verdict = image_verdict(image, policy, name=asked)
+    assert verdict.result is not None
+    assert verdict.result.pinned == f"{two.here.host}/app@{two.digest}"
+
+
+def test_a_local_name_without_a_tag_is_the_tag_latest(two: Registries) -> None:
+    two.sign(two.here)
+    rule = Policy.any_of(two.pub, annotations={"stage": "released"}).default
+    policy = Policy(Policy.any_of(two.pub).default, {parse_scope("docker.io/acme/app:latest"): rule})
+    image = two.image(*two.names(two.here))
+
+    for name in ("acme/app", "acme/app:latest"):
+        assert isinstance(image_verdict(image, policy, name=name).error, NeverPushed)
+    assert image_verdict(image, policy, name="acme/app:other")
+
+
 def test_what_the_policy_allows_unverified_or_refuses_is_false(two: Registries) -> None:
     image = two.image(*two.names(two.here))
 
@@ -252,6 +282,42 @@ def test_a_key_that_cannot_be_used_is_an_error(two: Registries, tmp_path: Path) 
 def test_something_else_than_an_image_is_an_error(two: Registries, given: Any) -> None:
     with pytest.raises(InvalidArgument, match="image object of docker-py"):
         verify(given, two.pub)
+
+
+class Failing:
+    """What a program may give in place of docker-py's client or image."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ValueError("hunter2")
+
+
+@pytest.mark.parametrize("given", [None, 5, object, Failing()], ids=["none", "number", "object", "failing"])
+def test_something_else_than_a_client_is_an_error_before_a_request(two: Registries, given: Any) -> None:
+    with pytest.raises(InvalidArgument, match="client"):
+        pull_verified(given, f"{two.here.host}/app:1", two.pub)
+    assert two.here.asked("GET", "manifests") == 0
+
+
+@pytest.mark.parametrize(
+    "answer", [ValueError("hunter2"), None, [5], ["text"]], ids=["raises", "none", "number", "text"]
+)
+def test_what_a_program_s_client_raises_or_answers_is_explained_as_its_own(two: Registries, answer: Any) -> None:
+    def pull(*_: object, **__: object) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    two.sign(two.here)
+    client = SimpleNamespace(api=SimpleNamespace(pull=pull), images=SimpleNamespace(get=lambda name: None))
+    with pytest.raises(TransportError, match=r"the client failed with \w+Error") as caught:
+        pull_verified(client, f"{two.here.host}/app:1", two.pub)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_image_whose_attributes_fail_is_an_error(two: Registries) -> None:
+    for name in ("", "app"):
+        with pytest.raises(InvalidArgument, match="image: failed with ValueError"):
+            verify(Failing(), two.pub, name=name)
 
 
 @pytest.mark.parametrize("digests", ["text", {"a": "b"}, 3])

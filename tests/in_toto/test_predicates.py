@@ -55,6 +55,22 @@ def test_any_type_wants_a_json_object(value: str) -> None:
         check_predicate("https://example.org/any", value.encode())
 
 
+@pytest.mark.parametrize(
+    ("value", "said", "hint"),
+    [
+        (b'{"a":"\\ud800"}', "half of a surrogate pair", ""),
+        (b'\xef\xbb\xbf{"a":1}', "byte order mark", "UTF-8"),
+        ('{"a":1}'.encode("utf-16"), "byte order mark", "UTF-8"),
+        (b'{"a":', "not JSON", ""),
+    ],
+    ids=["surrogate", "mark", "UTF-16", "cut"],
+)
+def test_a_predicate_that_cannot_be_read_says_why(value: bytes, said: str, hint: str) -> None:
+    with pytest.raises(InvalidArgument, match=said) as caught:
+        check_predicate("https://example.org/any", value)
+    assert hint in caught.value.hint
+
+
 def test_spdx_in_tag_value_form_is_refused_with_a_hint() -> None:
     with pytest.raises(InvalidArgument) as caught:
         check_predicate(predicate_type("spdx"), b"SPDXVersion: SPDX-2.3\n")

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from imagesig import limits
@@ -36,6 +37,7 @@ _NOT_FOR_HELPERS = frozenset(
 ).union(_DOCKER_VARIABLES)
 """Secrets of keys. Credential helpers do not need them, and do not get them."""
 _NOT_FOUND = "credentials not found"
+_CHUNK = 64 * 1024
 _KEPT = 1024
 """Largest number of repositories whose credentials are kept: memory must not grow with the number of images."""
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -167,7 +169,6 @@ class CredentialFiles:
         if not _HELPER_NAME.fullmatch(helper):
             raise InvalidArgument(f"{file}: {quote(helper)} is not the name of a credential helper")
         import shutil
-        import subprocess
 
         program = shutil.which(f"docker-credential-{helper}", path=self._path or None)
         what = f"docker-credential-{helper}, configured in {file}"
@@ -175,24 +176,50 @@ class CredentialFiles:
             raise Unauthorized(f"{what}: not on PATH", hint="install it, or remove it from the file")
         with external_call(what, lambda error: Unauthorized(f"{what}: did not answer ({type(error).__name__})")):
             seconds = min(limits.HELPER_SECONDS, remaining(what))
-            done = subprocess.run(  # noqa: S603 - the name was checked, the arguments are ours
-                [program, "get"],
-                input=server_of(host).encode(),
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-                env={name: value for name, value in os.environ.items() if name not in _NOT_FOR_HELPERS},
-            )
-        if len(done.stdout) > limits.CREDENTIAL_HELPER_OUTPUT_BYTES:
+            status, output = _finished(program, server_of(host).encode(), seconds)
+        if len(output) > limits.CREDENTIAL_HELPER_OUTPUT_BYTES:
             raise Unauthorized(f"{what}: its answer is too long")
-        if done.returncode:
-            if _NOT_FOUND in done.stdout.decode("utf-8", "replace").lower():
+        if status:
+            if _NOT_FOUND in output.decode("utf-8", "replace").lower():
                 return ANONYMOUS
             from imagesig.images.registry.credential_texts import helper_words  # speed: for errors only
 
-            why = f"ended with status {done.returncode}{helper_words(done.stdout)}"
+            why = f"ended with status {status}{helper_words(output)}"
             raise Unauthorized(f"{what}: {why}", hint=f"run: docker login {host}")
-        return _answered(done.stdout, what)
+        return _answered(output, what)
+
+
+def _finished(program: str, message: bytes, seconds: float) -> tuple[int, bytes]:
+    """The exit status and the output of a helper. One that writes more than the limit is killed once that is read."""
+    import subprocess
+    from selectors import EVENT_READ, DefaultSelector
+
+    ends, output = time.monotonic() + seconds, bytearray()
+    environ = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_HELPERS}
+    pipe, command = subprocess.PIPE, [program, "get"]
+    with (
+        DefaultSelector() as selector,
+        subprocess.Popen(  # noqa: S603 - the name was checked, the arguments are ours
+            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with suppress(BrokenPipeError):
+                process.stdin.write(message)
+            process.stdin.close()
+            selector.register(process.stdout, EVENT_READ)
+            while selector.select(max(0.0, ends - time.monotonic())):
+                chunk = os.read(process.stdout.fileno(), _CHUNK)
+                output += chunk
+                if not chunk:
+                    return process.wait(max(0.0, ends - time.monotonic())), bytes(output)
+                if len(output) > limits.CREDENTIAL_HELPER_OUTPUT_BYTES:
+                    return 0, bytes(output)
+            raise subprocess.TimeoutExpired(command, seconds)
+        finally:
+            process.kill()
 
 
 def _answered(output: bytes, what: str) -> Credential:

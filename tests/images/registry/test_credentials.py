@@ -240,6 +240,23 @@ def test_a_helpers_answer_is_read_to_a_limit(tmp_path: Path, more: int) -> None:
         assert source("registry.example").username == "u"
 
 
+@pytest.mark.parametrize("script", ["exec yes", "yes & wait"], ids=["itself", "its child"])
+def test_a_helper_that_never_stops_writing_is_killed_at_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr("imagesig.limits.HELPER_SECONDS", 1)  # longer than a megabyte takes
+    helper(tmp_path, "endless", script)
+    with pytest.raises(Unauthorized, match="too long"):
+        files(tmp_path, {"credsStore": "endless"}, path=str(tmp_path))("registry.example")
+
+
+def test_a_helper_that_reads_nothing_and_answers_is_one(tmp_path: Path) -> None:
+    program = tmp_path / "docker-credential-deaf"
+    program.write_text("""#!/bin/sh\nexec <&-\necho '{"Username":"u","Secret":"p"}'\n""")
+    program.chmod(0o755)
+    assert files(tmp_path, {"credsStore": "deaf"}, path=str(tmp_path))("registry.example").username == "u"
+
+
 def test_helpers_are_looked_for_on_path_unless_another_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
