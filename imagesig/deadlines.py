@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import Generic, TypeVar
 
-from imagesig.errors import DeadlineExceeded
+from imagesig.errors import DeadlineExceeded, VerificationError
 
 _Value = TypeVar("_Value")
 
@@ -69,14 +69,41 @@ class _Setting(Generic[_Value]):
     def __enter__(self) -> None:
         self._token = self._variable.set(self._value)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, _error: object, _trace: object) -> None:
         self._variable.reset(self._token)
 
 
+class _Deadline(_Setting[float | None]):
+    """Ends at the earlier one of a time and the deadline around the block."""
+
+    __slots__ = ()
+
+    def __init__(self, end: float) -> None:
+        outer = _ends.get()
+        super().__init__(_ends, end if outer is None else min(end, outer))
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if isinstance(error, VerificationError):
+                _check_in_time(error)
+        finally:
+            super().__exit__(kind, error, trace)
+
+
+def _check_in_time(error: VerificationError) -> None:
+    """Returns if the deadline did not pass: what was late may have been taken for a broken signature."""
+    try:
+        remaining("verification")
+    except DeadlineExceeded as late:
+        raise DeadlineExceeded(f"{late}, before the verdict ({error})", hint=late.hint) from error
+
+
 def deadline(seconds: float) -> AbstractContextManager[None]:
-    """Everything in the block must be done within so many seconds; of two nested deadlines, the earlier one applies."""
-    end, outer = time.monotonic() + seconds, _ends.get()
-    return _Setting(_ends, end if outer is None else min(end, outer))
+    """Everything in the block must be done within so many seconds; of two nested deadlines, the earlier one applies.
+
+    A `VerificationError` that the block raises after its deadline becomes `DeadlineExceeded`: it is no verdict.
+    """
+    return _Deadline(time.monotonic() + seconds)
 
 
 def until_set(stop: Stop) -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ from imagesig import limits
 from imagesig.api.stored_signatures import ImageLike, Stored, pinned_name, stored_signatures
 from imagesig.arguments import checks_arguments
 from imagesig.crypto.certificate import Certificate
-from imagesig.deadlines import at_most_attempts, deadline
+from imagesig.deadlines import at_most_attempts, deadline, remaining
 from imagesig.effort import one_image
 from imagesig.errors import ImagesigError, LimitExceeded, TransportError, Unauthorized
 from imagesig.format_names import ATTESTATION_READERS, NAMES, Purpose
@@ -143,6 +143,7 @@ def inspect(
                 raise failed
             if isinstance(failed, Unauthorized) or len(found.failures) >= limits.UNREAD_BLOBS:
                 break
+        remaining(opened)  # what was late may have been taken for a broken signature
     digest = targets[0].descriptor.digest
     return InspectedImage(
         str(opened),

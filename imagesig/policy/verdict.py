@@ -7,10 +7,21 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from imagesig.errors import Finding, NoSignatureAccepted, Rejection, VerificationError
+from imagesig.errors import (
+    DeadlineExceeded,
+    Finding,
+    KeyProviderError,
+    NoSignatureAccepted,
+    Rejection,
+    TransportError,
+    VerificationError,
+)
 from imagesig.signature import VerifiedSignature, is_attestation
 
 _Item = TypeVar("_Item")
+
+NOT_JUDGED = (DeadlineExceeded, KeyProviderError, TransportError)
+"""Errors that say nothing about a signature. They end a verification, and are never the reason of a rejection."""
 
 
 class Verdict(Struct, frozen=True):

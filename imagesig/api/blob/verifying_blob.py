@@ -25,10 +25,8 @@ from imagesig.errors import (
     FormatViolation,
     ImagesigError,
     InvalidArgument,
-    KeyProviderError,
     MalformedError,
     Rejection,
-    TransportError,
 )
 from imagesig.format_names import BUNDLE
 from imagesig.formats.blob_bundle import MessageSignature, authenticate, hashes_for, parse_message_bundle
@@ -43,7 +41,7 @@ from imagesig.policy.attested import Attested
 from imagesig.policy.attesters import AttestationQuery
 from imagesig.policy.judge import judge_rule
 from imagesig.policy.judge_statements import StatementJudge
-from imagesig.policy.verdict import Verdict
+from imagesig.policy.verdict import NOT_JUDGED, Verdict
 from imagesig.reading import read_bounded
 from imagesig.signature import (
     Envelope,
@@ -159,7 +157,7 @@ class _Evidence(Struct, frozen=True):
         rejections: list[Rejection] = []
         try:
             examined.append(self._signature(requirement))
-        except (TransportError, KeyProviderError):
+        except NOT_JUDGED:
             raise
         except ImagesigError as error:
             rejections.append(Rejection(_ORIGIN, error))
@@ -170,7 +168,7 @@ class _Evidence(Struct, frozen=True):
         judge = StatementJudge(requirement, Subject(self.blob.digest), self.now)
         try:
             judge.add(self._attestation(requirement))
-        except (TransportError, KeyProviderError):
+        except NOT_JUDGED:
             raise
         except ImagesigError as error:
             judge.reject(Rejection(_ORIGIN, error))

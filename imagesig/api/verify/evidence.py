@@ -17,10 +17,8 @@ from imagesig.errors import (
     BudgetExceeded,
     ImageNotFound,
     ImagesigError,
-    KeyProviderError,
     NoSignatures,
     Rejection,
-    TransportError,
 )
 from imagesig.format_names import FormatName, families, format_names
 from imagesig.formats import ALL_FORMATS, reader_of, select_formats
@@ -28,7 +26,7 @@ from imagesig.images.image import Image
 from imagesig.policy import Rule, Signed
 from imagesig.policy.judge import judge, judge_rule
 from imagesig.policy.requirement import formats_of
-from imagesig.policy.verdict import RuleVerdict, Verdict
+from imagesig.policy.verdict import NOT_JUDGED, RuleVerdict, Verdict
 from imagesig.signature import Examined, Subject
 
 if TYPE_CHECKING:
@@ -160,7 +158,7 @@ class StoredEvidence(Struct, dict=True):
                     examined.append(item_format.authenticate(envelope, anchors, self.evaluation.now))
                 else:
                     self._others.add(item.origin)
-            except (TransportError, KeyProviderError):
+            except NOT_JUDGED:
                 raise
             except ImagesigError as error:
                 if isinstance(error, BudgetExceeded):

@@ -13,17 +13,15 @@ from imagesig.api.verify.subjects import Manifest
 from imagesig.errors import (
     BudgetExceeded,
     ImagesigError,
-    KeyProviderError,
     NoSignatures,
     Rejection,
-    TransportError,
 )
 from imagesig.format_names import ATTESTATION_READERS, FormatName
 from imagesig.formats import Format
 from imagesig.in_toto.predicates import short_name
 from imagesig.policy.attested import Attested
 from imagesig.policy.judge_statements import StatementJudge
-from imagesig.policy.verdict import Verdict
+from imagesig.policy.verdict import NOT_JUDGED, Verdict
 from imagesig.signature import Envelope, Examined, StatementClaim, Subject
 from imagesig.text import printable
 
@@ -123,7 +121,7 @@ class StoredStatements(Struct, dict=True):
                 continue
             try:
                 examined = item_format.authenticate(envelope, requirement.anchors, self.evaluation.now)
-            except (TransportError, KeyProviderError):
+            except NOT_JUDGED:
                 raise
             except ImagesigError as error:
                 if isinstance(error, BudgetExceeded):
