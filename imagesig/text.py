@@ -60,7 +60,7 @@ _HEX_KEY = regex(
 """The same in hex, with or without separators between bytes. 64 digits are a digest."""
 _BASE32 = regex(r"[A-Za-z2-7]{40,}")
 _BETWEEN_PIECES = regex(r"(?<=[A-Za-z0-9+/_=-]{16})[ ,]{1,2}(?=[A-Za-z0-9+/_-])")
-_PIECES = regex(r"(?:[A-Za-z0-9+/_=-]{16,}+[ ,]{1,2}){2,}+[A-Za-z0-9+/_=-]*+")
+_PIECES = regex(r"(?:[A-Za-z0-9+/_=-]{16,}+[ ,]{1,2})++[A-Za-z0-9+/_=-]*+")
 """Base64 in pieces, as a shell or a person splits it."""
 _INVISIBLE = regex("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Invisible characters that Python regards as printable. Spec: Unicode, Default_Ignorable_Code_Point."""

@@ -308,6 +308,16 @@ def test_a_key_of_openssh_is_noticed_although_it_does_not_look_random(rest: byte
         assert quote(written) == HIDDEN
 
 
+@pytest.mark.parametrize("joint", [" ", ",", ", "])
+@pytest.mark.parametrize("length", [16, 20, 32, 48])
+def test_a_short_key_in_pieces_is_hidden_in_a_sentence(length: int, joint: str) -> None:
+    der = b"0.\x02\x01\0" + bytes(range(37, 80))  # as long as PKCS #8 of Ed25519: two pieces of 32 characters
+    text = base64.b64encode(der).decode()
+    pieces = [text[start : start + length] for start in range(0, len(text), length)]
+    said = sentence(f"image {joint.join(pieces)}: not a name")
+    assert not any(piece in said for piece in pieces)
+
+
 def test_a_name_with_a_line_break_may_be_a_key_but_not_a_sentence() -> None:
     assert may_hold_key("a\nb")
     assert may_hold_key("a\rb")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import imagesig.aio
-from imagesig import SigningKey, copy, inspect, registry, remove, sign, verify, verify_many
+from imagesig import KeyType, SigningKey, copy, inspect, registry, remove, sign, verify, verify_many
 from imagesig.api.diagnosing import diagnose
 from imagesig.api.doctor.diagnosis import State
 from imagesig.api.explaining import explain
@@ -29,6 +29,7 @@ from imagesig.errors import (
 )
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
+from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.digest import sha256
 from imagesig.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
@@ -222,17 +223,20 @@ def test_a_copy_replaces_evil_bytes_of_a_child_and_of_signatures(kind: str, tmp_
 @pytest.mark.parametrize("kind", ["oci", "oci-archive"])
 @pytest.mark.parametrize("format_name", ["cosign", "bundle"])
 def test_what_is_said_to_be_attached_verifies_although_other_bytes_lay_there(
-    kind: str, format_name: str, tmp_path: Path, key: SigningKey
+    kind: str, format_name: str, tmp_path: Path
 ) -> None:
+    key = FileProvider(tmp_path).generate("ed25519.key", KeyType.ED25519)
     seen = LocalHome(kind, tmp_path / "seen")
     before = set(_blobs(seen))
     sign(seen.destination, key, formats=[format_name], identity=NAME)
     home = LocalHome(kind, tmp_path / "home")
     # Ed25519 signatures are the same each time: all that signing stores is known before.
-    for name in set(_blobs(seen)) - before:
+    spoiled = set(_blobs(seen)) - before
+    for name in spoiled:
         home.write(name, same_length(seen.read(name)))
     sign(home.destination, key, formats=[format_name], identity=NAME)
     assert verify(home.destination, key).signatures
+    assert all(home.read(name) == seen.read(name) for name in spoiled)
 
 
 @pytest.mark.parametrize("kind", ["oci", "oci-archive"])

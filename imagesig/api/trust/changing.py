@@ -76,8 +76,11 @@ class TrustChange(Struct):
         servers: TrustServers | None,
         *,
         creates: bool = False,
+        whole: bool = False,
     ) -> TrustChange:
         """The change, with checked arguments. With `creates`, a repository without trust data gets new ones.
+
+        With `whole`, it is a change of a repository: a name with a tag or digest is refused, which it would ignore.
 
         Raises `InvalidArgument` if no present root is trusted; with `creates`, the edition raises it if there are
         trust data.
@@ -85,6 +88,10 @@ class TrustChange(Struct):
         if is_local(name):
             raise InvalidArgument(f"{quote(name)}: content trust is about tags of registries", hint="give REPO:TAG")
         image, servers = parse_reference(name), servers or TrustServers()
+        if whole and (image.tag or image.digest):
+            raise InvalidArgument(
+                f"{image}: keys and signers are those of a whole repository", hint=f"give {image.repository}"
+            )
         found = trust if trust is not None else _trust(image, keys, server, servers)
         if found is None and not creates:
             raise _no_pin(image)

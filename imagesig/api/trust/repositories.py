@@ -43,7 +43,7 @@ def init_trust(
         TransportError: the server did not answer, or refused.
     """
     with deadline(timeout):
-        change = TrustChange.of(repository, keys, trust or _own(server), server, now, trust_servers)
+        change = TrustChange.of(repository, keys, trust or _own(server), server, now, trust_servers, whole=True)
 
         def edit(view: TrustData | None) -> Edition:
             if view is not None:
@@ -89,7 +89,7 @@ def rotate_trust_key(
     if role == TIMESTAMP and new_key is not None:
         raise InvalidArgument("timestamp: its key is always the server's, so none can be given")
     with deadline(timeout):
-        change = TrustChange.of(repository, keys, trust, server, now, trust_servers)
+        change = TrustChange.of(repository, keys, trust, server, now, trust_servers, whole=True)
         present = change.present(change.servers.present(change.trust, change.image, change.now))
         name = change.image.repository
         _check_threshold(name, present.role(role))

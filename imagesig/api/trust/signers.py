@@ -51,7 +51,7 @@ def add_signer(
         raise InvalidArgument(f"signer {name}: no public key, at least one is needed", hint="give --key FILE")
     added = [TrustKey.of(public_key) for public_key in public_keys]
     with deadline(timeout):
-        change = TrustChange.of(repository, keys, trust, server, now, trust_servers, creates=True)
+        change = TrustChange.of(repository, keys, trust, server, now, trust_servers, creates=True, whole=True)
 
         def edit(view: TrustData | None) -> Edition:
             edition = change.present_or_new(view)
@@ -87,7 +87,7 @@ def remove_signer(
     """
     role = _role_of(name)
     with deadline(timeout):
-        change = TrustChange.of(repository, keys, trust, server, now, trust_servers)
+        change = TrustChange.of(repository, keys, trust, server, now, trust_servers, whole=True)
 
         def edit(view: TrustData | None) -> Edition:
             edition = change.present(view)

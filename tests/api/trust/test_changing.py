@@ -133,6 +133,22 @@ def test_without_a_tag_or_in_a_file_nothing_is_signed(stage: Stage) -> None:
     assert not stage.server.updates
 
 
+def test_a_tag_or_digest_is_no_whole_repository(stage: Stage) -> None:
+    public_key, options = PrivateKey.generate(KeyType.ECDSA_P256).public_key, {"trust_servers": stage.servers()}
+    changes: tuple[Callable[[str], object], ...] = (
+        lambda name: init_trust(name, stage.own, **options),
+        lambda name: add_signer(name, "alice", [public_key], stage.own, **options),
+        lambda name: remove_signer(name, "alice", stage.own, **options),
+        lambda name: rotate_trust_key(name, "targets", stage.own, **options),
+    )
+    for name in (f"{stage.gun}:1.0", f"{stage.gun}@{stage.digests['1.0']}"):
+        for change in changes:
+            with pytest.raises(InvalidArgument, match="whole repository") as refused:
+                change(name)
+            assert refused.value.hint == f"give {stage.gun}"
+    assert not stage.server.updates
+
+
 def test_a_writer_who_was_slower_makes_the_change_on_top_of_the_other_one(stage: Stage) -> None:
     stage.init()
     other = Stage.__new__(Stage)
