@@ -82,6 +82,7 @@ ALONE = {
     "content_trust/memory.py",
     "docker/buildx_metadata.py",  # written by the buildx that was just run, or named by the user
     "docker/config_file.py",  # the user's own file
+    "in_toto/predicates.py",  # the user's own predicate, read for the error only
     "in_toto/statement.py",  # predicates, of any type: their members are compared exactly
     "formats/cosign_family.py",  # a bundle that was read before
     "images/registry/credentials.py",  # the user's own files, and what the helpers say that they name
