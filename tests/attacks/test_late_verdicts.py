@@ -14,6 +14,7 @@ from imagesig import (
     attest,
     explain,
     inspect,
+    remove,
     sign,
     sign_blob,
     verify,
@@ -32,7 +33,7 @@ from imagesig.errors import (
 )
 from imagesig.formats.bundle import Bundle
 from imagesig.formats.bundle_attestation import BundleAttestation
-from imagesig.testing import InMemoryRegistry
+from imagesig.testing import InMemoryRegistry, MemoryProvider
 
 SECONDS = 0.4
 """A deadline that passes in any case: the step that is late takes longer."""
@@ -100,6 +101,22 @@ def test_an_inspection_that_is_late_shows_nothing_broken(image: str, slow: Calla
     except DeadlineExceeded:
         return
     assert not any(item.problem for item in (*shown.signatures, *shown.attestations))
+
+
+def test_what_is_removed_or_replaced_is_known_in_time(image: str, key: SigningKey, slow: Callable[[], None]) -> None:
+    """What was late was taken for a signature of another key: it stayed, with a warning or without a word."""
+    new = MemoryProvider().open()
+    slow()
+    with pytest.raises(DeadlineExceeded):
+        remove(image, key=key, timeout=SECONDS)
+    slow()
+    with pytest.raises(DeadlineExceeded):
+        sign(image, new, formats=["bundle"], replace=[key.info.public_key], timeout=SECONDS)
+    slow()
+    with pytest.raises(DeadlineExceeded):
+        attest(image, key, predicate_type="custom", predicate=b'{"new": 1}', replace=True, timeout=SECONDS)
+    assert len(inspect(image).signatures) == 1
+    assert remove(image, key=key).removed
 
 
 def test_a_blob_that_is_late_is_not_refused(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
