@@ -6,6 +6,7 @@ bounded depth and number of values. The caller limits the size; the time is line
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -19,6 +20,9 @@ from imagesig.errors import LimitExceeded, MalformedError
 from imagesig.external import explained
 from imagesig.patterns import regex
 from imagesig.text import quote
+
+BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How files begin that PowerShell writes. No reader here takes them: errors name them."""
 
 
 class _NotStrict(Exception):

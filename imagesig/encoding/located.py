@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from imagesig.encoding.json import BYTE_ORDER_MARKS
 from imagesig.errors import MalformedError
 from imagesig.patterns import regex
 
@@ -43,8 +44,10 @@ def decode(data: bytes, what: str) -> str:
     """The text.
 
     Raises:
-        MalformedError: not UTF-8.
+        MalformedError: not UTF-8, or with a byte order mark.
     """
+    if data.startswith(BYTE_ORDER_MARKS):
+        raise MalformedError(f"{what}:1: it begins with a byte order mark", hint="save it as UTF-8 without the mark")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

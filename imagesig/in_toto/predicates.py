@@ -5,7 +5,6 @@ The names and types are cosign's (`--type`). A further type is one line in `PRED
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Mapping
 
@@ -13,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from imagesig import limits
-from imagesig.encoding.json import parse
+from imagesig.encoding.json import BYTE_ORDER_MARKS, parse
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError
 from imagesig.in_toto.statement import SIGN_PREDICATE
@@ -67,7 +66,7 @@ def _object(text: bytes, what: str) -> dict[str, Raw]:
 
 def _unreadable(text: bytes, what: str, said: str) -> InvalidArgument:
     """The error for what is no JSON object, in the words of our strict parser if that refuses it too."""
-    if text.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes files
+    if text.startswith(BYTE_ORDER_MARKS):
         said = f"{what}: it begins with a byte order mark; a JSON object is needed"
         return InvalidArgument(said, hint="save it as UTF-8 without the mark")
     reason = f"{what}: {said}"

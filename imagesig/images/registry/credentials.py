@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import os
 import threading
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.deadlines import remaining
-from imagesig.encoding.json import parse_object
+from imagesig.encoding.json import BYTE_ORDER_MARKS, parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import InvalidArgument, MalformedError, Unauthorized
 from imagesig.external import external_call
@@ -40,8 +39,6 @@ _NOT_FOUND = "credentials not found"
 _CHUNK = 64 * 1024
 _KEPT = 1024
 """Largest number of repositories whose credentials are kept: memory must not grow with the number of images."""
-_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""How files begin that PowerShell writes."""
 _LINE_BREAKS = str.maketrans("", "", "\r\n")
 """Go's base64 decoder skips them."""
 
@@ -248,7 +245,7 @@ def _read(file: Path) -> dict[str, object] | None:
     except _NoFile:
         return None
     try:
-        if content.startswith(_MARKS):
+        if content.startswith(BYTE_ORDER_MARKS):
             raise InvalidArgument(f"{file}: it begins with a byte order mark", hint="save it as UTF-8 without the mark")
         return parse_object(content, str(file), OURS) if content.strip() else None
     except MalformedError as error:

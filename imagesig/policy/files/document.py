@@ -164,5 +164,5 @@ def _read(parse: Callable[[bytes, str], Located], data: bytes, file: str) -> Nod
     try:
         document = parse(data, file)
     except MalformedError as error:
-        raise InvalidArgument(str(error)) from error
+        raise InvalidArgument(str(error), hint=error.hint) from error
     return Node(file, document, document.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import os
 import pickle
@@ -207,3 +208,12 @@ def test_a_wrong_policy_json_is_refused_with_line_and_reason(document: str, said
     with pytest.raises(InvalidArgument) as caught:
         Policy.from_containers_policy(write(tmp_path / "policy.json", document))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE], ids=["8", "16le", "16be"])
+@pytest.mark.parametrize("name", ["policy.toml", "policy.json"])
+def test_a_file_that_begins_with_a_byte_order_mark_is_refused_as_such(tmp_path: Path, name: str, mark: bytes) -> None:
+    (tmp_path / name).write_bytes(mark + b"version = 1\n")
+    with pytest.raises(InvalidArgument, match="byte order mark") as refused:
+        Policy.load(tmp_path / name)
+    assert refused.value.hint == "save it as UTF-8 without the mark"
