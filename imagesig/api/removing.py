@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from imagesig.api.outcome import document_of
 from imagesig.api.stored_signatures import ImageLike, pinned_name, stored_signatures
 from imagesig.arguments import checks_arguments
-from imagesig.deadlines import deadline
+from imagesig.deadlines import deadline, remaining
 from imagesig.effort import one_image
 from imagesig.errors import (
     BudgetExceeded,
@@ -139,6 +139,7 @@ def remove_from(image: Image, job: RemovalJob) -> RemovedImage:
         for target in targets:
             with one_image():
                 removal.find(image, target, job.anchors, job.now)
+        remaining(f"{image}: finding its signatures")  # one that was read too late may have been taken for another's
         if not job.dry_run:
             detach(image, removal.chosen)
     logger.info("removed from %s", image)

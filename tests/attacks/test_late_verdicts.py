@@ -14,6 +14,7 @@ from imagesig import (
     attest,
     explain,
     inspect,
+    remove,
     sign,
     sign_blob,
     verify,
@@ -100,6 +101,15 @@ def test_an_inspection_that_is_late_shows_nothing_broken(image: str, slow: Calla
     except DeadlineExceeded:
         return
     assert not any(item.problem for item in (*shown.signatures, *shown.attestations))
+
+
+def test_a_removal_that_is_late_does_not_say_that_the_key_signed_nothing(
+    image: str, key: SigningKey, slow: Callable[[], None]
+) -> None:
+    slow()
+    with pytest.raises(DeadlineExceeded):
+        remove(image, key=key, timeout=SECONDS)
+    assert len(remove(image, key=key).removed) == 1
 
 
 def test_a_blob_that_is_late_is_not_refused(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
