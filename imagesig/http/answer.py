@@ -148,8 +148,8 @@ class _Message:
         ended, had = self.headers_end, len(self.pieces)
         try:
             self._parser.feed_data(piece)
-        except HttpParserUpgrade as error:
-            raise NotHttp("the server switched to another protocol") from error
+        except HttpParserUpgrade:
+            raise NotHttp("the server switched to another protocol") from None
         except HttpParserError as error:
             if not self.complete:
                 raise NotHttp(f"not HTTP: {error}") from error

@@ -217,6 +217,12 @@ def test_an_invalid_answer_is_unreachable(client: HttpClient, content: bytes) ->
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10)
 
 
+def test_a_server_that_switches_to_another_protocol_is_said_to_do_so(client: HttpClient) -> None:
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+    with server(answering(switching)) as host, pytest.raises(Unreachable, match="the server switched to another prot"):
+        client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10)
+
+
 # --- sizes and deadlines ----------------------------------------------------------------------------------------------
 
 
