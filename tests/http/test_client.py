@@ -275,6 +275,13 @@ def test_a_header_that_comes_twice_keeps_both_values(client: HttpClient) -> None
     assert response.headers["www-authenticate"] == "Basic realm=a, Bearer realm=b"
 
 
+def test_a_header_that_is_repeated_has_its_value_once(client: HttpClient) -> None:
+    places = b"Location: /v2/app/blobs/uploads/1\r\n" * 3
+    with server(answering(b"HTTP/1.1 202 Accepted\r\n" + places + b"content-length: 0\r\n\r\n")) as host:
+        response = client.request("POST", f"http://{host}/", reach=ANYWHERE, limit=100)
+    assert response.headers["location"] == "/v2/app/blobs/uploads/1"
+
+
 def test_trailers_are_no_headers(client: HttpClient) -> None:
     with server(answering(_CHUNKED + b"2\r\nok\r\n0\r\nlocation: /evil\r\n\r\n")) as host:
         response = client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100)
