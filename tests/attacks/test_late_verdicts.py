@@ -17,6 +17,7 @@ from imagesig import (
     remove,
     sign,
     sign_blob,
+    sign_many,
     verify,
     verify_attestation,
     verify_blob,
@@ -33,7 +34,7 @@ from imagesig.errors import (
 )
 from imagesig.formats.bundle import Bundle
 from imagesig.formats.bundle_attestation import BundleAttestation
-from imagesig.testing import InMemoryRegistry
+from imagesig.testing import InMemoryRegistry, MemoryProvider
 
 SECONDS = 0.4
 """A deadline that passes in any case: the step that is late takes longer."""
@@ -110,6 +111,22 @@ def test_a_removal_that_is_late_does_not_say_that_the_key_signed_nothing(
     with pytest.raises(DeadlineExceeded):
         remove(image, key=key, timeout=SECONDS)
     assert len(remove(image, key=key).removed) == 1
+
+
+def test_a_replacement_that_is_late_does_not_leave_the_old_signature_in_silence(
+    key: SigningKey, slow: Callable[[], None]
+) -> None:
+    new, old = MemoryProvider().open(), key.info.public_key
+    with InMemoryRegistry() as server:
+        image = server.add_image("team/other:1.0")
+        sign(image, key, formats=["bundle"])
+        slow()
+        with pytest.raises(DeadlineExceeded):
+            sign(image, new, formats=["bundle"], replace=old, timeout=SECONDS)
+        slow()
+        (outcome,) = sign_many([image], new, formats=["bundle"], replace=old, timeout=SECONDS)
+        assert isinstance(outcome.error, DeadlineExceeded)
+        assert len(sign(image, new, formats=["bundle"], replace=old).removed) == 1
 
 
 def test_a_blob_that_is_late_is_not_refused(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from imagesig.api.sign.signing_job import SigningJob
 from imagesig.api.stored_signatures import stored_signatures
 from imagesig.concurrency import for_each
 from imagesig.crypto.algorithms import ToSign
-from imagesig.deadlines import deadline
+from imagesig.deadlines import deadline, remaining
 from imagesig.effort import one_image
 from imagesig.errors import InvalidArgument, SignaturesUnsupported
 from imagesig.formats import Format
@@ -136,6 +136,7 @@ def plan(image: Image, job: SigningJob) -> Plan:
             made, obsolete = _planned(image, target, identity, job)
             planned += made
             replaced = replaced.with_further(obsolete)
+        remaining(f"{image}: reading its signatures")  # one that was read too late may have been taken for another's
     unstorable = _unstorable(image, job)
     if len(unstorable) == len(job.formats):
         raise unstorable[0]
