@@ -9,8 +9,8 @@ import contextvars
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Generic, TypeVar
 
 from imagesig.errors import DeadlineExceeded, VerificationError
@@ -109,6 +109,13 @@ def deadline(seconds: float) -> AbstractContextManager[None]:
 def until_set(stop: Stop) -> AbstractContextManager[None]:
     """Once `stop` is set, the requests of the block end, as if its deadline had passed."""
     return _Setting(_stop, stop)
+
+
+@contextmanager
+def to_the_end() -> Iterator[None]:
+    """No deadline and no `Stop` ends the block: for the last step of work that cannot be undone any more."""
+    with _Setting(_ends, None), _Setting(_stop, None):
+        yield
 
 
 def current_stop() -> Stop | None:

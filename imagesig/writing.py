@@ -9,6 +9,9 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from threading import Lock
+
+_asking = Lock()
 
 
 def make_private_folder(path: Path) -> None:
@@ -20,6 +23,14 @@ def make_private_folder(path: Path) -> None:
         if path.parent != path:
             make_private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+
+
+def shared_mode() -> int:
+    """The mode of a new file that others may read, unless the umask of this process keeps them out."""
+    with _asking:  # the umask is read by setting it
+        mask = os.umask(0o077)
+        os.umask(mask)
+    return 0o644 & ~mask
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:

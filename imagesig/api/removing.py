@@ -19,6 +19,7 @@ from imagesig.errors import (
     DeletionRefused,
     ImagesigError,
     InvalidArgument,
+    LimitExceeded,
     MalformedError,
     RemovalIncomplete,
     SignatureRejected,
@@ -106,8 +107,8 @@ def remove(
     Raises:
         InvalidArgument: neither a key nor `all` is given, or both are.
         ImageNotFound, TransportError: the image or its signatures could not be read; nothing was removed.
-        RemovalIncomplete: some are removed before something failed, or the registry does not allow deletion; the
-        error lists what is removed and what is left.
+        RemovalIncomplete: some are removed before something failed, the registry does not allow deletion, or there
+        are more signatures than are read; the error lists what is removed and what is left.
     """
     opened = ImageOpener(transport, timeout).open(image)
     job = removal_job(key, all=all, recursive=recursive, dry_run=dry_run, now=now)
@@ -142,6 +143,7 @@ def remove_from(image: Image, job: RemovalJob) -> RemovedImage:
         remaining(image)  # what was late may have been taken for a signature of another key
         if not job.dry_run:
             detach(image, removal.chosen)
+            check_all_read(image, removal.limited, [found.stored.origin for found in removal.chosen])
     logger.info("removed from %s", image)
     digest = targets[0].descriptor.digest
     removed = tuple(found.as_removed("planned" if job.dry_run else "removed") for found in removal.chosen)
@@ -212,10 +214,23 @@ def _check_complete(image: Image, chosen: Sequence[Found], removal: Removal) -> 
     )
 
 
+def check_all_read(image: Image, limited: LimitExceeded | None, removed: Sequence[str]) -> None:
+    """Raises `RemovalIncomplete` if the image has more signatures than are read: one to remove may be among them."""
+    if limited is not None:
+        raise RemovalIncomplete(
+            f"{image}: what is read is removed, and signatures to remove may be among those that are not: {limited}",
+            removed=removed,
+            left=[str(limited)],
+            cause=limited,
+            hint="remove the signatures of strangers first: imagesig inspect lists them",
+        )
+
+
 class _Removal(Struct):
-    """What is to be removed, and what stays."""
+    """What is to be removed, and what stays. `limited` says that not all was read."""
 
     chosen: list[Found] = field(default_factory=list)
+    limited: LimitExceeded | None = None
     kept: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -223,6 +238,7 @@ class _Removal(Struct):
         stored = stored_signatures(image, target.descriptor.digest, select_formats(ALL_FORMATS))
         if stored.failed:
             raise stored.failed
+        self.limited = self.limited or stored.limited
         self.warnings += [f"stays: {rejection}" for rejection in stored.rejections]
         for item, item_format in stored.found:
             try:
@@ -237,6 +253,8 @@ class _Removal(Struct):
                 else:
                     self.chosen.append(Found(target, item, item_format))
             except ImagesigError as error:
+                if isinstance(error, BudgetExceeded):
+                    self.limited = self.limited or error
                 self.warnings.append(f"stays: {item.origin}: {error}")
 
 

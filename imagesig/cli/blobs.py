@@ -14,9 +14,7 @@ from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.external import external_call
 from imagesig.reading import exists, is_file
 from imagesig.text import quote
-from imagesig.writing import replace_file
-
-_MODE = 0o644
+from imagesig.writing import replace_file, shared_mode
 
 blob_argument = click.argument("blob", metavar="FILE|-")
 certificate_option = click.option("--certificate", is_flag=True, help="Put the key's certificate into the bundle.")
@@ -76,4 +74,4 @@ def write_file(path: Path, content: bytes, option: str) -> None:
         return InvalidArgument(f"{option} {quote(str(path))}: cannot be written: {error.strerror}")
 
     with external_call(f"{option} {quote(str(path))}", explain):
-        replace_file(path, content, _MODE)
+        replace_file(path, content, shared_mode())

@@ -19,7 +19,15 @@ from imagesig.content_trust.role import ROOT, SNAPSHOT, check_signatures
 from imagesig.content_trust.servers import TrustServers, read_pins
 from imagesig.content_trust.update import File, TrustData
 from imagesig.deadlines import jitter, wait
-from imagesig.errors import MalformedError, SignatureRejected, Stale, UnexpectedResponse
+from imagesig.errors import (
+    DeadlineExceeded,
+    ImagesigError,
+    MalformedError,
+    SignatureRejected,
+    Stale,
+    TransportError,
+    UnexpectedResponse,
+)
 from imagesig.oci.reference import Reference
 from imagesig.trust.anchors import ContentTrust, RootKeyId
 
@@ -56,7 +64,8 @@ class Publisher(Struct, frozen=True):
             SignatureRejected, MalformedError: the present trust data cannot be verified; nothing is published.
             KeyProviderError: a role cannot be signed; nothing is published.
             Stale: other writers were faster each time.
-            TransportError: the server did not answer, or refused.
+            TransportError, DeadlineExceeded: the server did not answer, or refused. The error says if the change is
+            stored, and only could not be read back.
         """
         for attempt in range(1, limits.TRUST_PUBLISH_ATTEMPTS + 1):
             base = self.servers.present(self.trust, self.image, self.now)
@@ -83,6 +92,8 @@ class Publisher(Struct, frozen=True):
             except (MalformedError, SignatureRejected) as error:
                 failure = error
                 continue
+            except (TransportError, DeadlineExceeded) as error:
+                raise self._unread(error) from error
             versions = {role: _version(role, content) for role, content in files.items()}
             return Published(view, versions, notes)
         assert failure is not None
@@ -135,9 +146,13 @@ class Publisher(Struct, frozen=True):
             if all(_is_there(view, role, content) for role, content in files.items()):
                 return view
             wait(_PAUSE * attempt, self.image.repository)  # a cache may still have the earlier files
-        raise UnexpectedResponse(
-            f"{self.image.repository}: the files were stored, but the server still gives earlier ones",
-            hint="run: imagesig trust inspect; if it shows the change, a cache was late",
+        raise UnexpectedResponse("the server still gives earlier files")
+
+    def _unread(self, error: TransportError | DeadlineExceeded) -> ImagesigError:
+        """The same error, which says that the change is made: a rotated key must not be thrown away."""
+        return type(error)(
+            f"{self.image.repository}: the change is stored, but it could not be read back: {error}",
+            hint="run: imagesig trust inspect; if it shows the change, all is well",
         )
 
 

@@ -48,7 +48,8 @@ class Connection(Protocol):
 class Answer:
     """One answer with an unread body. Read the body to its end and call `release_conn`, or call `close`.
 
-    Header names are lower case. Values of a repeated header are joined with commas (RFC 9110 section 5.3).
+    Header names are lower case. Different values of a repeated header are joined with commas (RFC 9110
+    section 5.3).
     """
 
     __slots__ = ("_connection", "_given_back", "_message", "headers", "status")
@@ -148,8 +149,8 @@ class _Message:
         ended, had = self.headers_end, len(self.pieces)
         try:
             self._parser.feed_data(piece)
-        except HttpParserUpgrade as error:
-            raise NotHttp("the server switched to another protocol") from error
+        except HttpParserUpgrade:
+            raise NotHttp("the server switched to another protocol") from None
         except HttpParserError as error:
             if not self.complete:
                 raise NotHttp(f"not HTTP: {error}") from error
@@ -170,7 +171,9 @@ class _Message:
         if self.headers_end:
             return  # a trailer, or a header of an unrequested answer
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        known = self.headers.get(key, text)
+        # A gateway that repeats a header, such as Location, says nothing new.
+        self.headers[key] = text if known == text else f"{known}, {text}"
 
     def on_headers_complete(self) -> None:
         if self.headers_end or self._parser is None:

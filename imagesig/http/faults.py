@@ -113,10 +113,14 @@ def _no_tls(what: What, error: Exception) -> Unreachable:
     return failure
 
 
+def _inner(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 def _reason(error: Exception) -> str:
     # The innermost cause has the most precise words.
     innermost: BaseException = error
-    while (inner := innermost.__cause__ or innermost.__context__) is not None:
+    while (inner := _inner(innermost)) is not None:
         innermost = inner
     if refused := getattr(innermost, "verify_message", None):
         return f"certificate verify failed: {printable(str(refused))}"

@@ -115,6 +115,8 @@ class Folder:
         """A new file that gets this name when the block ends without an error, complete and on disk. A link of that
         name is replaced, not followed.
         """
+        from imagesig.writing import shared_mode
+
         *above, leaf = name.split("/")
         with self._failures(name, writing=True):
             self._path.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,7 @@ class Folder:
                         yield file
                         file.flush()
                         os.fsync(descriptor)
-                        os.fchmod(descriptor, 0o644)
+                        os.fchmod(descriptor, shared_mode())
                     os.rename(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder)
                 except BaseException:
                     with suppress(FileNotFoundError):

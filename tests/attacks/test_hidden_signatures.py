@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from imagesig import limits, sign, verify
-from imagesig.errors import LimitExceeded, NoSignatureAccepted, NoSignatures
+from imagesig import PublicKey, limits, remove, sign, verify
+from imagesig.errors import LimitExceeded, NoSignatureAccepted, NoSignatures, RemovalIncomplete
 from imagesig.images.build import build_index
 from imagesig.images.registry.connect import registry
 from imagesig.oci.digest import sha256
-from imagesig.testing import Answer, InMemoryRegistry, Request
+from imagesig.testing import Answer, InMemoryRegistry, MemoryProvider, Request
 from imagesig.testing.hostile.registries.stage import EMPTY, INDEX, MANIFEST, NAME, foreign
 from tests.attacks.hostile_listings import a_registry, image_at, listing, lists, pushed, signed, store, stored
 from tests.makers import signing_key
@@ -278,6 +279,29 @@ def test_signing_again_finds_what_was_signed_among_a_thousand_foreign_referrers(
         (made,) = sign(image_at(server), signing_key(), formats=["bundle"]).signatures
         assert made.state == "present"
         assert len(server._manifests) == before
+
+
+REMOVALS: dict[str, Callable[[str, PublicKey], object]] = {
+    "key": lambda image, old: remove(image, key=old),
+    "all": lambda image, _old: remove(image, all=True),
+    "replace": lambda image, old: sign(image, MemoryProvider().open(), formats=["bundle"], replace=old),
+}
+
+
+@pytest.mark.parametrize("removal", REMOVALS.values(), ids=REMOVALS)
+def test_what_was_not_read_is_not_called_removed(removal: Callable[[str, PublicKey], object]) -> None:
+    """It may be the signature of a key that was stolen."""
+    with a_registry() as server:
+        digest = signed(server)
+        for number in range(1001):
+            store(server, foreign(digest, number))
+        server.faults.append(lists(listing(server, digest)))
+        old = signing_key().info.public_key
+        planned = sign(image_at(server), MemoryProvider().open(), formats=["bundle"], replace=old, dry_run=True)
+        assert "may be among those that are not read" in planned.warnings[0]
+        with pytest.raises(RemovalIncomplete, match=r"may be among those that are not: .*2 of 1002 are not") as seen:
+            removal(image_at(server), old)
+        assert len(seen.value.removed) == 1
 
 
 @pytest.mark.interop

@@ -17,6 +17,7 @@ from imagesig import (
     remove,
     sign,
     sign_blob,
+    sign_many,
     verify,
     verify_attestation,
     verify_blob,
@@ -103,20 +104,37 @@ def test_an_inspection_that_is_late_shows_nothing_broken(image: str, slow: Calla
     assert not any(item.problem for item in (*shown.signatures, *shown.attestations))
 
 
-def test_what_is_removed_or_replaced_is_known_in_time(image: str, key: SigningKey, slow: Callable[[], None]) -> None:
-    """What was late was taken for a signature of another key: it stayed, with a warning or without a word."""
-    new = MemoryProvider().open()
-    slow()
-    with pytest.raises(DeadlineExceeded):
-        remove(image, key=key, timeout=SECONDS)
-    slow()
-    with pytest.raises(DeadlineExceeded):
-        sign(image, new, formats=["bundle"], replace=[key.info.public_key], timeout=SECONDS)
+def test_an_attestation_that_is_late_replaces_nothing_in_silence(
+    image: str, key: SigningKey, slow: Callable[[], None]
+) -> None:
     slow()
     with pytest.raises(DeadlineExceeded):
         attest(image, key, predicate_type="custom", predicate=b'{"new": 1}', replace=True, timeout=SECONDS)
-    assert len(inspect(image).signatures) == 1
-    assert remove(image, key=key).removed
+
+
+def test_a_removal_that_is_late_does_not_say_that_the_key_signed_nothing(
+    image: str, key: SigningKey, slow: Callable[[], None]
+) -> None:
+    slow()
+    with pytest.raises(DeadlineExceeded):
+        remove(image, key=key, timeout=SECONDS)
+    assert len(remove(image, key=key).removed) == 1
+
+
+def test_a_replacement_that_is_late_does_not_leave_the_old_signature_in_silence(
+    key: SigningKey, slow: Callable[[], None]
+) -> None:
+    new, old = MemoryProvider().open(), key.info.public_key
+    with InMemoryRegistry() as server:
+        image = server.add_image("team/other:1.0")
+        sign(image, key, formats=["bundle"])
+        slow()
+        with pytest.raises(DeadlineExceeded):
+            sign(image, new, formats=["bundle"], replace=old, timeout=SECONDS)
+        slow()
+        (outcome,) = sign_many([image], new, formats=["bundle"], replace=old, timeout=SECONDS)
+        assert isinstance(outcome.error, DeadlineExceeded)
+        assert len(sign(image, new, formats=["bundle"], replace=old).removed) == 1
 
 
 def test_a_blob_that_is_late_is_not_refused(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,21 @@ def test_a_link_is_replaced_and_not_followed(place: Path, arguments: tuple[str, 
     assert not (place / "out").is_symlink()
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600), (0, 0o644)], ids=oct)
+def test_the_umask_keeps_others_out(place: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        for form in COPIES:
+            assert run_here("copy", "--no-signatures", "oci:image:1.0", f"{form}copies-{form[:-1]}").exit_code == 0
+        for number, arguments in enumerate(WRITERS.values()):
+            assert run_here(*arguments, f"out-{number}").exit_code == 0
+    finally:
+        assert os.umask(before) == mask
+
+    written = [*place.glob("out-*"), *(file for made in place.glob("copies-*") for file in (made, *made.rglob("*")))]
+    assert {file.stat().st_mode & 0o777 for file in written if file.is_file()} == {mode}
+
+
 @pytest.mark.parametrize("arguments", WRITERS.values(), ids=WRITERS)
 @pytest.mark.parametrize("name", ["a.json", "./a.json", "a.key", "folder/../a.json", "real"])
 def test_what_the_command_reads_is_not_replaced(place: Path, arguments: tuple[str, ...], name: str) -> None:

@@ -217,6 +217,12 @@ def test_an_invalid_answer_is_unreachable(client: HttpClient, content: bytes) ->
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10)
 
 
+def test_a_server_that_switches_to_another_protocol_is_said_to_do_so(client: HttpClient) -> None:
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+    with server(answering(switching)) as host, pytest.raises(Unreachable, match="the server switched to another prot"):
+        client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10)
+
+
 # --- sizes and deadlines ----------------------------------------------------------------------------------------------
 
 
@@ -267,6 +273,13 @@ def test_a_header_that_comes_twice_keeps_both_values(client: HttpClient) -> None
     with server(answering(b"HTTP/1.1 401 No\r\n" + challenges + b"content-length: 0\r\n\r\n")) as host:
         response = client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100)
     assert response.headers["www-authenticate"] == "Basic realm=a, Bearer realm=b"
+
+
+def test_a_header_that_is_repeated_has_its_value_once(client: HttpClient) -> None:
+    places = b"Location: /v2/app/blobs/uploads/1\r\n" * 3
+    with server(answering(b"HTTP/1.1 202 Accepted\r\n" + places + b"content-length: 0\r\n\r\n")) as host:
+        response = client.request("POST", f"http://{host}/", reach=ANYWHERE, limit=100)
+    assert response.headers["location"] == "/v2/app/blobs/uploads/1"
 
 
 def test_trailers_are_no_headers(client: HttpClient) -> None:

@@ -8,8 +8,8 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imagesig.api.removing import Found, RemovedSignature, detach, made_by
-from imagesig.errors import ImagesigError, InvalidArgument, RemovalIncomplete
+from imagesig.api.removing import Found, RemovedSignature, check_all_read, detach, made_by
+from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, RemovalIncomplete
 from imagesig.images.image import Image
 from imagesig.signature import Claim, SignerInfo
 from imagesig.trust import TrustAnchors
@@ -18,13 +18,15 @@ from imagesig.trust import TrustAnchors
 class ReplacedSignatures(Struct, frozen=True):
     """The signatures of one image by replaced keys.
 
-    `obsolete` have the same claim as a new signature and are removed; `kept` counts the others.
+    `obsolete` have the same claim as a new signature and are removed; `kept` counts the others. `limited` says that
+    not all signatures of the image were read.
     """
 
     image: Image
     obsolete: tuple[Found, ...] = ()
     kept: int = 0
     noun: str = "signature"
+    limited: LimitExceeded | None = None
 
     def removed(self, *, dry_run: bool) -> tuple[RemovedSignature, ...]:
         """The obsolete signatures, as a result lists them."""
@@ -32,21 +34,33 @@ class ReplacedSignatures(Struct, frozen=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        unread = (
+            "" if self.limited is None else f"old {self.noun}s may be among those that are not read: {self.limited}"
+        )
+        return tuple(filter(None, (unread, self._stays)))
+
+    @property
+    def _stays(self) -> str:
         if not self.kept:
-            return ()
+            return ""
         if self.noun == "attestation":
             return (
                 f"{self.kept} attestation{'' if self.kept == 1 else 's'} of this type by the same key name other "
-                "images too and stay",
+                "images too and stay"
             )
         return (
             f"{self.kept} signature{'' if self.kept == 1 else 's'} by a replaced key say something else (another name "
-            "or other annotations) and stay; imagesig remove --key removes them",
+            "or other annotations) and stay; imagesig remove --key removes them"
         )
 
     def with_further(self, other: ReplacedSignatures) -> ReplacedSignatures:
         """These, and those of another manifest of the image."""
-        return replace(self, obsolete=(*self.obsolete, *other.obsolete), kept=self.kept + other.kept)
+        return replace(
+            self,
+            obsolete=(*self.obsolete, *other.obsolete),
+            kept=self.kept + other.kept,
+            limited=self.limited or other.limited,
+        )
 
     def remove(self) -> None:
         """Removes the obsolete signatures.
@@ -54,10 +68,10 @@ class ReplacedSignatures(Struct, frozen=True):
         Raises:
             RemovalIncomplete: some are still there; the new ones are attached.
         """
-        if not self.obsolete:
-            return
         try:
-            detach(self.image, self.obsolete)
+            if self.obsolete:
+                detach(self.image, self.obsolete)
+            check_all_read(self.image, self.limited, [item.stored.origin for item in self.obsolete])
         except RemovalIncomplete:
             raise
         except ImagesigError as error:

@@ -171,12 +171,12 @@ def _planned(
         PlannedSignature(image, target, item, claim, tuple(found for found, reader in stored.found if reader is item))
         for item in job.formats
     ]
-    if prior is not None:
-        return planned, ReplacedSignatures(image, tuple(prior.obsolete), prior.kept)
     if job.replaced_keys is None:
         return planned, ReplacedSignatures(image)
+    if prior is not None:
+        return planned, ReplacedSignatures(image, tuple(prior.obsolete), prior.kept, limited=stored.limited)
     old = [(Found(target, one, item.format), claim) for item in planned for one in item.stored]
-    return planned, replaced_signatures(image, old, job.replaced_keys, job.now)
+    return planned, changed(replaced_signatures(image, old, job.replaced_keys, job.now), limited=stored.limited)
 
 
 def _claim(descriptor: Descriptor, identity: Reference | None, job: SigningJob) -> Claim:

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from imagesig import limits
 from imagesig.arguments import checks_arguments
-from imagesig.deadlines import remaining
+from imagesig.deadlines import remaining, to_the_end
 from imagesig.errors import InvalidArgument, LimitExceeded, MalformedError, NotFound
 from imagesig.images.archive.changes import Changes, found_in
 from imagesig.images.archive.file import ArchiveFile
@@ -195,7 +195,8 @@ class Archive(LayoutHome):
                 changes.abandon()
                 raise
             if changes.commit(self._current):
-                self._current = ArchiveFile(self._path, self.name)
+                with to_the_end():  # all is written: a deadline that passes now would say that nothing is
+                    self._current = ArchiveFile(self._path, self.name)
         finally:
             self._changes = None
             _open.reset(token)

@@ -8,8 +8,7 @@ from imagesig.images.archive.file import ArchiveFile
 from imagesig.images.archive.members import Member
 from imagesig.images.archive.writer import ArchiveWriter
 from imagesig.images.layout.index import NEW_DOCUMENTS
-
-_NEW_FILE_MODE = 0o644
+from imagesig.writing import shared_mode
 
 
 class Changes:
@@ -43,7 +42,7 @@ class Changes:
                 for member in before
                 if member.name not in self.removed and member.name not in documents and not self.writer.get(member.name)
             ]
-            self.writer.finish(previous, kept, previous.mode if previous else _NEW_FILE_MODE)
+            self.writer.finish(previous, kept, previous.mode if previous else shared_mode())
         except BaseException:
             self.abandon()
             raise

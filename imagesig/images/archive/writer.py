@@ -10,8 +10,9 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, TransportError
@@ -62,7 +63,6 @@ class ArchiveWriter:
     @contextmanager
     def open(self, member: Member) -> Iterator[Iterator[bytes]]:
         """The content of a member, in pieces."""
-        self._file.flush()
         yield _pieces(self._file.fileno(), member)
 
     def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
@@ -107,7 +107,9 @@ class ArchiveWriter:
 
     def _compact(self, previous: MemberSource | None, kept: list[Member], mode: int) -> None:
         """Writes everything again, without members that are not needed."""
-        with tempfile.NamedTemporaryFile(dir=self._path.parent, prefix=f".{self._path.name}-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=self._path.parent, prefix=f".{self._path.name}-", buffering=0, delete=False
+        ) as file:
             try:
                 ours = [member for name in self.names() if (member := self.get(name))]
                 _write_members(file, self, ours)  # type: ignore[arg-type]
@@ -138,14 +140,15 @@ class ArchiveWriter:
             found[member.name] = member
         return found
 
-    def _locked(self, *, resume: bool) -> BinaryIO:
+    def _locked(self, *, resume: bool) -> FileIO:
         """The new file, locked until it is renamed or removed.
 
         The file of an interrupted writer is used to resume if no other user could write to it; otherwise a new one.
         """
         while True:
             descriptor, is_new = self._made_or_found()
-            file = os.fdopen(descriptor, "r+b")
+            # Without a buffer: on a full disk, each later call and the closing would try to write it, and raise again.
+            file = os.fdopen(descriptor, "r+b", buffering=0)
             try:
                 self._wait_for_lock(descriptor)
                 if self._is_still_there(descriptor):
@@ -223,27 +226,33 @@ def _is_private(status: os.stat_result) -> bool:
     return status.st_nlink == 1 and not stat.S_IMODE(status.st_mode) & 0o022
 
 
-def _write_members(file: BinaryIO, source: MemberSource | None, members: Iterable[Member]) -> None:
+def _write_members(file: FileIO, source: MemberSource | None, members: Iterable[Member]) -> None:
     for member in members:
         assert source is not None
         with source.open(member) as chunks:
             _write_member(file, member.name, member.size, chunks)
 
 
-def _write_member(file: BinaryIO, name: str, size: int, chunks: Iterable[bytes]) -> Member:
+def _write_member(file: FileIO, name: str, size: int, chunks: Iterable[bytes]) -> Member:
     header = tarfile.TarInfo(name)
     header.size = size
-    file.write(header.tobuf(tarfile.PAX_FORMAT))
+    _write(file, header.tobuf(tarfile.PAX_FORMAT))
     offset = file.tell()
     for chunk in chunks:
-        file.write(chunk)
-    file.write(bytes(-size % BLOCK_BYTES))
+        _write(file, chunk)
+    _write(file, bytes(-size % BLOCK_BYTES))
     return Member(name, offset, size)
 
 
-def _complete(file: BinaryIO, mode: int) -> None:
-    file.write(_END)
-    file.flush()
+def _write(file: FileIO, content: bytes) -> None:
+    """Writes all of it: one call may write less."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _complete(file: FileIO, mode: int) -> None:
+    _write(file, _END)
     os.fsync(file.fileno())
     os.fchmod(file.fileno(), mode)
 

@@ -37,7 +37,9 @@ from imagesig.content_trust.metadata import parse_root, parse_targets, serialize
 from imagesig.content_trust.private_folder import PrivateKeyFolder
 from imagesig.content_trust.signing_key import ProviderKey, signing_key
 from imagesig.errors import (
+    DeadlineExceeded,
     Expired,
+    ImagesigError,
     InvalidArgument,
     KeyMismatch,
     KeyNotFound,
@@ -48,6 +50,7 @@ from imagesig.errors import (
     Stale,
     Unauthorized,
     UnexpectedResponse,
+    Unreachable,
 )
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import FileKey
@@ -191,6 +194,22 @@ def test_an_update_that_was_stored_before_its_answer_was_lost_is_done(stage: Sta
     stage.server.before = lost
     assert stage.sign("1.0").versions == {"targets": 2}
     assert len(stage.server.updates) == 2
+
+
+@pytest.mark.parametrize("kind", [Unreachable, DeadlineExceeded, Unauthorized])
+def test_a_change_that_cannot_be_read_back_is_said_to_be_stored(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: type[ImagesigError]
+) -> None:
+    def fails(*_: object) -> None:
+        raise kind("too late")
+
+    stage.init()
+    with monkeypatch.context() as patch:
+        patch.setattr(TrustServers, "read_back", fails)
+        with pytest.raises(kind, match=r"the change is stored, but .*: too late"):
+            stage.sign("1.0")
+
+    assert stage.released() == stage.digests["1.0"]
 
 
 def test_files_that_the_server_cannot_serve_are_published_again_under_the_next_version(stage: Stage) -> None:

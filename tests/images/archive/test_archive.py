@@ -8,9 +8,12 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,7 @@ from imagesig.errors import (
     NotFound,
 )
 from imagesig.images.archive.archive import Archive, archive
+from imagesig.images.archive.writer import ArchiveWriter
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.images.open import open_image
@@ -118,6 +122,27 @@ def test_the_mode_of_the_file_is_kept_and_nothing_lies_beside_it(path: Path, key
     sign(f"oci-archive:{path}:1.0", key)
     assert path.stat().st_mode & 0o777 == 0o600
     assert set(path.parent.iterdir()) == others
+
+
+@pytest.mark.parametrize("change", ["sign", "remove"])
+def test_a_change_that_is_written_is_done_although_the_deadline_passes_then(
+    path: Path, key: SigningKey, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    name, finish, late = f"oci-archive:{path}:1.0", ArchiveWriter.finish, [0.0]
+    if change == "remove":
+        sign(name, key)
+
+    def finish_late(*arguments: Any) -> None:
+        finish(*arguments)
+        late[0] = 3600.0
+
+    monkeypatch.setattr(ArchiveWriter, "finish", finish_late)
+    monkeypatch.setattr("imagesig.deadlines.time", SimpleNamespace(monotonic=lambda: time.monotonic() + late[0]))
+
+    done = len(sign(name, key).signatures) if change == "sign" else len(remove(name, key=key).removed)
+
+    assert done == 6
+    assert len(inspect(name).signatures) == (6 if change == "sign" else 0)
 
 
 def test_a_failing_writer_changes_nothing(path: Path) -> None:
