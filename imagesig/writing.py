@@ -11,6 +11,10 @@ import tempfile
 from pathlib import Path
 from threading import Lock
 
+from imagesig import limits
+from imagesig.errors import InvalidArgument
+from imagesig.reading import text_bounded
+
 _asking = Lock()
 
 
@@ -27,10 +31,18 @@ def make_private_folder(path: Path) -> None:
 
 def shared_mode() -> int:
     """The mode of a new file that others may read, unless the umask of this process keeps them out."""
-    with _asking:  # the umask is read by setting it
+    return 0o644 & ~_umask()
+
+
+def _umask() -> int:
+    with contextlib.suppress(InvalidArgument):
+        for line in text_bounded(Path("/proc/self/status"), limits.SECRET_FILE_BYTES, "umask").splitlines():
+            if line.startswith("Umask:"):
+                return int(line.removeprefix("Umask:"), 8)
+    with _asking:  # without Linux's file it is read by setting it, for all threads of the program
         mask = os.umask(0o077)
         os.umask(mask)
-    return 0o644 & ~mask
+    return mask
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:

@@ -31,7 +31,7 @@ FLOORS: dict[str, int] = {
     "logs": 2,
     "external": 2,
     "reading": 2,
-    "writing": 2,
+    "writing": 3,
     "concurrency": 2,
     "effort": 3,
     "encoding": 4,
