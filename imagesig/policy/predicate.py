@@ -34,6 +34,10 @@ _NO_TEXT = regex(r"[\ud800-\udfff]")
 _SKEW = timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
 
 
+LIMITS = ("at_least", "at_most")
+"""The tests that compare numbers or times."""
+
+
 class _Missing:
     """The value under a pointer that leads to nothing."""
 
