@@ -296,4 +296,4 @@ def test_many_scopes_take_linear_time() -> None:
     start = time.process_time()
     many = [f"a.example/app{number}" for number in range(30_000)]
     assert len(parse_trust_policy(document(statement(registryScopes=many)), "policy")[0].scopes) == len(many)
-    assert time.process_time() - start < 4  # comparing each with each takes 6 seconds more
+    assert time.process_time() - start < 2  # comparing each with each takes 5 seconds
