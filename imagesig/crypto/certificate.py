@@ -171,7 +171,9 @@ class Certificate(Struct, frozen=True, dict=True):
     def _extensions(self) -> Extensions | MalformedError:
         try:
             with self._reading("its extensions"):
-                return self.x509.extensions
+                if len(found := self.x509.extensions) and self.x509.version.name != "v3":
+                    raise MalformedError(f"certificate {self.label}: version 1 with extensions, version 3 is needed")
+                return found
         except MalformedError as error:
             return error
 
@@ -180,7 +182,7 @@ class Certificate(Struct, frozen=True, dict=True):
         """All extensions.
 
         Raises:
-            MalformedError: one of them cannot be read, or occurs twice.
+            MalformedError: one cannot be read, or occurs twice, or the certificate is not of version 3.
         """
         found = self._extensions
         if isinstance(found, MalformedError):

@@ -17,12 +17,14 @@ class ImagesigError(Exception):
     """Root of every exception imagesig raises.
 
     `str()` is one sentence: what failed, what was seen, what is needed. `hint`, if not empty, says what to do. Both are
-    safe to print. `retry_after` are seconds to wait before trying again, 0 if unknown. The command reads `exit_status`,
-    the `label` for summaries and the `summary` for reports; `document` has the attributes in `lists` too.
+    safe to print. `retry_after` are seconds to wait before trying again, 0 if unknown. `authority` is the trusted one
+    that signed what could not be read, if one did. The command reads `exit_status`, the `label` for summaries and the
+    `summary` for reports; `document` has the attributes in `lists` too.
     """
 
     retryable = False
     retry_after = 0.0
+    authority = ""
     exit_status: ClassVar[ExitStatus] = 1
     label: ClassVar[Label] = "failed"
     summary: ClassVar[str] = "The image could not be verified."

@@ -22,6 +22,7 @@ from imagesig.errors import (
     SignatureInvalid,
     TimestampInvalid,
 )
+from imagesig.formats.format import signed_claim
 from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, Check, Claim, Envelope, Examined
 from imagesig.trust import CertificateAuthority, Strangers, TimestampAuthorities, TrustAnchors
 from imagesig.trust.chain import all_paths_to_authorities, check_validity, is_valid
@@ -98,7 +99,7 @@ def examine_certified(
     signer, others = _signer_and_others(chain)
     paths, unknown = _paths(signer, others, anchors, now)
     public_key, algorithm = verified_by_signer(envelope, signer, candidates)
-    claim, made = parse_claim(envelope.payload), f"made by {describe_holder(signer)}, {algorithm}"
+    claim = signed_claim(parse_claim, envelope.payload, paths[0][0].name if paths else "")
 
     def examined(authority: str, certified: Check, path: tuple[Certificate, ...], stamped: Timing) -> Examined:
         return Examined(
@@ -108,7 +109,7 @@ def examine_certified(
             public_key=public_key,
             algorithm=algorithm,
             claim=claim,
-            checks=(Check("signature", True, made), certified, stamped.check),
+            checks=(made_by(signer, algorithm), certified, stamped.check),
             authentic_time=stamped.authentic_time,
             chain=path,
             timestamp_chain=stamped.timestamp_chain,
@@ -161,6 +162,10 @@ def _paths(
             other.check_readable()
         return (), error
     return [(item, tuple(sorted(paths, key=lambda path: not is_valid(path, now)))) for item, paths in found], None
+
+
+def made_by(signer: Certificate, algorithm: Algorithm) -> Check:
+    return Check("signature", True, f"made by {describe_holder(signer)}, {algorithm}")
 
 
 def certified_by(authority: str, signer: Certificate) -> Check:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
+
+import msgspec
 
 from imagesig import limits
 from imagesig.crypto.dsse import encoding_head, pre_authentication_encoding
@@ -24,6 +26,8 @@ from imagesig.text import quote
 ENVELOPE = Shape.of("payload payloadType", signatures=Shape.of("sig keyid"))
 _CHUNK = 256 * 1024
 """Characters of base64 that are decoded at once; a multiple of 4."""
+_ESCAPE = len(r"\u000a")
+"""The most characters of an escape in JSON."""
 
 
 class Signed(RedactedStruct, frozen=True):
@@ -71,7 +75,7 @@ def parse_large(content: bytes, what: str, shape: Shape, depth: int) -> tuple[di
     if len(content) > limits.ATTESTATION_ENVELOPE_BYTES:
         raise LimitExceeded(f"{what}: {len(content)} bytes, at most {limits.ATTESTATION_ENVELOPE_BYTES} are read")
     start = find_member(content, "payload", what, depth)
-    # Base64 has no escapes: a quotation mark ends it, and a text with a backslash is refused because it is not base64.
+    # A quotation mark ends base64, also one with a backslash before it: the text then ends within an escape.
     end = content.find(b'"', start + 1) if start is not None and content[start : start + 1] == b'"' else -1
     if start is None or end < 0:
         raise FormatViolation(f"{what} has no payload in base64")
@@ -87,7 +91,8 @@ def read_large_envelope(value: object, content: bytes, payload: tuple[int, int],
     if members["payload"] != "":
         raise FormatViolation(f"{what}: the payload is not where it is needed")
     signature = _signature(members, what)
-    return Signed(_message(memoryview(content)[payload[0] : payload[1]], f"{what}.payload"), signature)
+    text, escaped = memoryview(content)[payload[0] : payload[1]], content.find(b"\\", *payload) >= 0
+    return Signed(_message(text, f"{what}.payload", escaped=escaped), signature)
 
 
 def payload_of(message: bytes) -> memoryview:
@@ -96,33 +101,64 @@ def payload_of(message: bytes) -> memoryview:
     return memoryview(message)[head + 1 :]
 
 
-def _message(text: memoryview, what: str) -> bytes:
+def _message(text: memoryview, what: str, *, escaped: bool) -> bytes:
     """The encoding to verify. Decoded piece by piece, so that only the result is in memory beside the text."""
-    padding = bytes(text[-2:]).count(b"=")
-    length = len(text) // 4 * 3 - padding
+    size, tail = len(text), bytes(text[-2:])
+    if escaped:
+        size, tail = 0, b""
+        for part in _unescaped(text, what):
+            size, tail = size + len(part), part[-2:]
+    length = size // 4 * 3 - tail.count(b"=")
     if length > limits.ATTESTATION_BYTES:
         raise LimitExceeded(f"{what}: {length} bytes, at most {limits.ATTESTATION_BYTES} are read")
     head = encoding_head(IN_TOTO, length)
     # speed: memory of the right size is reused, a growing buffer is not (benchmarks/test_attestations.py)
     message = BytesIO(bytes(len(head) + length))
     message.write(head)
-    for start in range(0, len(text), _CHUNK):
-        piece = text[start : start + _CHUNK]
+    done = 0
+    for piece in _unescaped(text, what) if escaped else _pieces(text):
         try:
             decoded = binascii.a2b_base64(piece)
         except binascii.Error:
             decoded = b""
         # The decoder passes over other characters, and then gives fewer bytes (speed: its strict mode is slower).
         # It also accepts bits in the padding, at the end: then a second text gives the same bytes.
-        is_last = start + len(piece) == len(text)
+        done += len(piece)
         if len(decoded) * 4 != len(piece) * 3 and not (
-            is_last and binascii.b2a_base64(decoded, newline=False) == piece
+            done == size and binascii.b2a_base64(decoded, newline=False) == piece
         ):
             raise FormatViolation(f"{what}: {quote(bytes(piece).decode('latin-1'))} is not standard base64")
         message.write(decoded)
     if message.tell() != len(head) + length:
         raise FormatViolation(f"{what}: padding inside of base64")
     return message.getvalue()
+
+
+def _pieces(text: memoryview) -> Iterator[memoryview]:
+    return (text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK))
+
+
+def _unescaped(text: memoryview, what: str) -> Iterator[bytes]:
+    """The characters of a JSON text with escapes, in pieces of whole groups of 4, without line breaks.
+
+    A line break is an escape in JSON, and some writers escape `/` and `=`.
+    """
+    start, rest = 0, b""
+    while start < len(text):
+        piece = bytes(text[start : start + _CHUNK])
+        if start + len(piece) < len(text) and (cut := piece.rfind(b"\\", -_ESCAPE)) > 0:
+            piece = piece[:cut]  # an escape is not cut
+        start += len(piece)
+        try:
+            characters = msgspec.json.decode(b'"%b"' % piece, type=str).encode("ascii")
+        except (msgspec.MsgspecError, UnicodeError):
+            raise FormatViolation(f"{what}: {quote(piece.decode('latin-1'))} is not base64 in JSON") from None
+        rest += characters.translate(None, b"\r\n")
+        whole = len(rest) // 4 * 4
+        yield rest[:whole]
+        rest = rest[whole:]
+    if rest:
+        yield rest
 
 
 def _members(value: object, what: str) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ from imagesig import limits
 from imagesig.crypto.algorithms import Algorithm, KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.effort import Cost, spend
-from imagesig.errors import Expired, FormatViolation, SignatureInvalid, UnsupportedAlgorithm
+from imagesig.errors import Expired, FormatViolation, ImagesigError, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.format_names import Storage
 from imagesig.signature import (
     EXPIRY,
@@ -131,9 +131,18 @@ def examine(
         authority=trusted.name,
         public_key=public_key,
         algorithm=algorithm,
-        claim=parse_claim(envelope.payload),
+        claim=signed_claim(parse_claim, envelope.payload, trusted.name),
         checks=(signature, *key_window_check(trusted, now)),
     )
+
+
+def signed_claim(parse_claim: Callable[[bytes], Claim], payload: bytes, authority: str) -> Claim:
+    """The claim that this authority signed. The error for one that cannot be read names the authority."""
+    try:
+        return parse_claim(payload)
+    except ImagesigError as error:
+        error.authority = authority
+        raise
 
 
 def key_window_check(trusted: TrustedKey, at: datetime) -> tuple[Check, ...]:

@@ -57,6 +57,10 @@ class Statement(RedactedStruct, frozen=True):
         )
 
 
+class _Type(Struct):
+    predicateType: str = ""  # noqa: N815 - in-toto's name
+
+
 class _Predicate(Struct):
     predicate: Raw = Raw(b"")
 
@@ -92,6 +96,14 @@ def parse_statement(payload: bytes | memoryview) -> Statement:
         raise FormatViolation(f"statement predicateType is {quote(predicate_type)}, text is needed")
     subjects = parse_subjects(document["subject"], needs_sha256=False)
     return Statement(str(kind), subjects, predicate_type, b"" if predicate == b"null" else predicate)
+
+
+def stated_type(payload: bytes | memoryview) -> str:
+    """The type in a statement that cannot be read, as lenient readers see it; empty if they see none. Not for trust."""
+    try:
+        return msgspec.json.decode(payload, type=_Type).predicateType
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return ""
 
 
 def _cut_predicate(payload: bytes | memoryview) -> tuple[bytes, bytes]:

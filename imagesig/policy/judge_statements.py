@@ -55,6 +55,14 @@ class StatementJudge(Struct):
         """Adds an attestation that could not be examined."""
         self.judged.reject(rejection)
 
+    def reject_signed(self, rejection: Rejection) -> None:
+        """Adds an attestation that a trusted signer made and that cannot be read: with `every`, it does not fit."""
+        # One over a limit is an error anyway. One about something else does not matter.
+        if self.requirement.every and not isinstance(rejection.error, LimitExceeded | SubjectMismatch):
+            error = ConditionFailed(f"it cannot be read: {rejection.error}")
+            rejection = Rejection(rejection.origin, error, rejection.authority)
+        self.judged.reject(rejection)
+
     @property
     def too_large(self) -> list[LimitExceeded]:
         """The errors of attestations that were not read to their end, and may not fit."""

@@ -5,6 +5,7 @@ A test holds or gives a reason; it never raises, and never converts a value to a
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,10 @@ _NUMBER_BITS = 1024
 _NO_TEXT = regex(r"[\ud800-\udfff]")
 """Half of a surrogate pair, made of a byte that is not UTF-8."""
 _SKEW = timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
+
+
+LIMITS = ("at_least", "at_most")
+"""The tests that compare numbers or times."""
 
 
 class _Missing:
@@ -239,8 +244,8 @@ TESTS: Mapping[str, Callable[[object, object, datetime], bool]] = {
 
 
 def _is_number(value: object) -> bool:
-    """Whether this is a number other than NaN."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    """Whether this is a number that JSON has: neither NaN nor infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
 def _is_scalar(value: object) -> bool:

@@ -73,7 +73,7 @@ def check_issuance(chain: Sequence[Certificate]) -> None:
         )
     for certificate in chain:
         check_hash(certificate)
-        check_key_identifiers(certificate)
+        check_not_critical(certificate)
     for number, (certificate, issuer) in enumerate(pairwise(chain)):
         if certificate.is_self_signed:
             raise FormatViolation(
@@ -165,16 +165,22 @@ def check_hash(certificate: Certificate) -> None:
         raise FormatViolation(f"certificate {certificate.label}: signed with {used}, SHA-256 or more is needed")
 
 
-def check_key_identifiers(certificate: Certificate) -> None:
-    """Raises `FormatViolation` if a key identifier is critical: RFC 5280 forbids it, and Go refuses it."""
-    from cryptography import x509
+_NEVER_CRITICAL = {
+    "2.5.29.14": "a key identifier",
+    "2.5.29.35": "a key identifier",
+    "1.3.6.1.5.5.7.1.1": "the access to its issuer's information",
+}
+"""Extensions that must not be critical. Spec: RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.2.1."""
 
-    for kind in (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier):
-        found = _extension(certificate, kind)
-        if found is not None and found.critical:
+
+def check_not_critical(certificate: Certificate) -> None:
+    """Raises `FormatViolation` if an extension is critical that must not be: Go refuses such a certificate."""
+    for item in extensions_of(certificate):
+        oid = item.oid.dotted_string
+        if item.critical and oid in _NEVER_CRITICAL:
             raise FormatViolation(
-                f"certificate {certificate.label}: its extension {kind.oid.dotted_string}, a key identifier, is "
-                "critical, one that is not critical is needed"
+                f"certificate {certificate.label}: its extension {oid}, {_NEVER_CRITICAL[oid]}, is critical, one that "
+                "is not critical is needed"
             )
 
 

@@ -261,6 +261,55 @@ def test_a_predicate_at_the_limit_is_read_and_a_larger_one_is_not(stage: Atteste
             ask(other)
 
 
+def _in_lines(text: str) -> str:
+    return "\\n".join(text[start : start + 64] for start in range(0, len(text), 64)) + "\\n"
+
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "in lines": _in_lines,
+    "in lines of Windows": lambda text: _in_lines(text).replace("\\n", "\\r\\n"),
+    "in lines by number": lambda text: _in_lines(text).replace("\\n", "\\u000A"),
+    "as Java escapes it": lambda text: text.replace("=", "\\u003d"),
+    "as PHP escapes it": lambda text: text.replace("/", "\\/"),
+    "all of it escaped": lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text),
+}
+MISWRITTEN: dict[str, Callable[[str], str]] = {
+    "a line feed that is not escaped": lambda text: _in_lines(text).replace("\\n", "\n", 1),
+    "a tabulator": lambda text: _in_lines(text).replace("\\n", "\\t", 1),
+    "an escape that is none": lambda text: text[:8] + "\\q" + text[8:],
+    "an escape without its end": lambda text: text + "\\u00",
+    "half of a pair": lambda text: text + "\\ud800",
+    "a letter from elsewhere": lambda text: text[:8] + "\\u017f" + text[9:],
+    "a tail": lambda text: _in_lines(text) + "====",
+    "one letter less": lambda text: _in_lines(text[:-1]),
+    "a quotation mark": lambda text: text + '\\"',
+}
+
+
+@form
+@pytest.mark.parametrize(("length", "spare"), [(1, 0), (1, 1), (1, 2), (120_001, 1)])
+@pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)
+def test_a_payload_in_lines_or_with_escapes_is_read_as_by_other_readers(
+    stage: Attested, form: str, write: Callable[[str], str], length: int, spare: int
+) -> None:
+    made = envelope(statement(stage.digest, b'{"x":"%b"}' % (b"?~>" * length) + b" " * spare))
+    text = content(form, made).decode()
+    put(stage.image, form, text.replace(made["payload"], write(made["payload"])).encode())
+    assert ask(stage).statements
+
+
+@form
+@pytest.mark.parametrize("write", MISWRITTEN.values(), ids=MISWRITTEN)
+def test_a_payload_that_other_readers_cannot_read_is_refused(
+    stage: Attested, form: str, write: Callable[[str], str]
+) -> None:
+    made = envelope(statement(stage.digest, GOOD))
+    text = content(form, made).decode()
+    put(stage.image, form, text.replace(made["payload"], write(made["payload"])).encode())
+    with pytest.raises(NoSignatureAccepted):
+        ask(stage)
+
+
 @form
 def test_memory_is_at_most_three_times_the_statement(tmp_path: Path, form: str) -> None:
     build_image(Layout.create(tmp_path / "image"), {"a": b"b"}, PLATFORMS[0], "1.0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,12 @@ from imagesig import attest, verify, verify_attestation
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import NoSignatures
 from imagesig.images.registry.connect import registry
+from tests.attestations import FORMS, TYPE, content, envelope, put, statement
 from tests.interop.attesting import Subject, cosign_signs, cosign_verifies, push
 from tests.interop.cells import Cell
 from tests.interop.homes import Homes, SharedKey
 from tests.interop.tools import Tools
+from tests.makers import private_key
 from tests.peers.servers import RegistryServer
 
 pytestmark = pytest.mark.interop
@@ -66,6 +69,23 @@ def test_replace_leaves_what_cosign_attested_with_another_key_or_type_exactly_as
     assert len(after) == 4
     run = cosign_verifies(attestation(image, ours, "classic", "custom"), tools).must_succeed()
     assert b'{"v":2}' in base64.b64decode(json.loads(run.stdout.splitlines()[-1])["payload"])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_attestation_in_lines_of_openssl_base64_verifies_here_and_there(
+    form: str, tools: Tools, registry_referrers: RegistryServer, tmp_path: Path
+) -> None:
+    image = push(registry_referrers.host)
+    made = envelope(statement(image.partition("@")[2], {"a": 1}))
+    made["payload"] = base64.encodebytes(base64.b64decode(made["payload"])).decode().replace("\n", "\r\n")
+    put(registry(image), form, content(form, made))
+    public = tmp_path / "public.pem"
+    public.write_text(private_key().public_key.pem)
+    bundle = f"--new-bundle-format={str(form == 'bundle').lower()}"
+    tools.run(
+        "cosign3", "verify-attestation", "--key", str(public), "--type", TYPE, bundle, *OPTIONS, image
+    ).must_succeed()
+    assert verify_attestation(image, public, predicate_type=TYPE).statements
 
 
 def layers(image: str) -> list[object]:

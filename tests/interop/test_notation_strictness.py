@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asn1crypto.x509 import Certificate as Parsed
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+from msgspec.structs import replace
 
 from imagesig import sign_blob, verify
 from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
+from imagesig.crypto.certificate import Certificate
 from imagesig.encoding import cbor
 from imagesig.errors import ImagesigError, InvalidArgument
 from imagesig.formats.notation.algorithms import encoded_signature
@@ -164,6 +167,20 @@ def test_a_cose_time_with_a_fraction(home: NotationHome, tmp_path: Path) -> None
 
 _VALID: dict[str, Any] = {"start": now() - timedelta(hours=1), "end": now() + timedelta(days=2)}
 _NOT_CRITICAL = (x509.BasicConstraints(ca=True, path_length=None), False)
+_ROOT = root(**_VALID)
+_ACCESS = x509.AuthorityInformationAccess(
+    [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier("http://x.test"))]
+)
+
+
+def _of_version_1(made: Issuer, by: Issuer) -> Issuer:
+    """The same certificate with another version, signed again."""
+    parsed = Parsed.load(made.certificate.der)
+    parsed["tbs_certificate"]["version"] = "v1"
+    parsed["signature_value"] = by.private_key.sign(ToSign(parsed["tbs_certificate"].dump(force=True), ECDSA_SHA256))
+    return replace(made, certificate=Certificate.from_der(parsed.dump(force=True)))
+
+
 CHAINS: dict[str, tuple[Callable[[], Issuer], bool, bool]] = {
     "a self-signed signer": (lambda: leaf(None, **_VALID), True, True),
     "no root": (
@@ -213,6 +230,18 @@ CHAINS: dict[str, tuple[Callable[[], Issuer], bool, bool]] = {
         False,
         True,
     ),
+    "a signer of version 1 with extensions": (lambda: _of_version_1(leaf(_ROOT, **_VALID), _ROOT), False, False),
+    "an authority of version 1 with extensions": (
+        lambda: replace(leaf(_ROOT, **_VALID), above=_of_version_1(_ROOT, _ROOT).chain),
+        False,
+        False,
+    ),
+    "a critical access to information": (
+        lambda: leaf(_ROOT, "C=US,ST=WA,O=imagesig", (_ACCESS, True), **_VALID),
+        False,
+        False,
+    ),
+    "an access to information": (lambda: leaf(_ROOT, "C=US,ST=WA,O=imagesig", (_ACCESS, False), **_VALID), True, True),
     "two units in the subject": (
         lambda: leaf(root(**_VALID), "C=US,ST=WA,O=imagesig,OU=a,OU=b", **_VALID),
         False,

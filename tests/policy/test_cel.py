@@ -52,6 +52,16 @@ def test_everything_else_is_a_reason(text: str, reason: str) -> None:
     assert reason in cel.failure(text, VALUES)
 
 
+@pytest.mark.parametrize(
+    "predicate",
+    [{"a": "x\0y"}, {"a": ["x\0y"]}, {"a": {"x": "\0"}}, {"a": {"x\0": 1}}, {"a\0": "x"}, "x\0y", ["\0"]],
+    ids=repr,
+)
+@pytest.mark.parametrize("text", ["predicate.a == 'x'", "'x' in predicate.a", "predicate == 'x'", "true"])
+def test_text_that_the_package_would_cut_is_a_reason(text: str, predicate: object) -> None:
+    assert "NUL" in cel.failure(text, {**VALUES, "predicate": predicate})
+
+
 @pytest.mark.parametrize("number", [2**64, -(2**63) - 1])
 def test_a_number_that_cel_has_not_is_a_reason(number: int) -> None:
     assert "range" in cel.failure("predicate.n != 1", {**VALUES, "predicate": {"n": number}})

@@ -19,7 +19,6 @@ from imagesig.api.verify.subjects import Manifest
 from imagesig.effort import Cost
 from imagesig.errors import (
     BudgetExceeded,
-    ConditionFailed,
     FormatViolation,
     LimitExceeded,
     MalformedError,
@@ -92,7 +91,7 @@ class IndexStatements(Struct, dict=True):
                 of_index.add(claim, item.image, item.origin)
         of_index.conclude(judge)
         for rejection in rejections:
-            judge.reject(_unfit(rejection) if judge.requirement.every else rejection)
+            judge.reject_signed(rejection)
 
     @cached_property
     def _index(self) -> Index | None:
@@ -228,13 +227,6 @@ class IndexStatements(Struct, dict=True):
     def _is_over(self) -> bool:
         """Whether asking the home for more is pointless."""
         return isinstance(self.unread.failed, Unauthorized) or self._failures >= limits.UNREAD_BLOBS
-
-
-def _unfit(rejection: Rejection) -> Rejection:
-    """The same for a requirement that needs every statement to fit: one that is signed and cannot be read does not."""
-    if isinstance(rejection.error, LimitExceeded | SubjectMismatch):
-        return rejection  # an error anyway, or a statement about something else
-    return Rejection(rejection.origin, ConditionFailed(f"it cannot be read: {rejection.error}"))
 
 
 def _signed(requirement: Attested) -> tuple[Signed, ...]:

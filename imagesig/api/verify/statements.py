@@ -18,7 +18,9 @@ from imagesig.errors import (
 )
 from imagesig.format_names import ATTESTATION_READERS, FormatName
 from imagesig.formats import Format
+from imagesig.formats.dsse_envelope import payload_of
 from imagesig.in_toto.predicates import short_name
+from imagesig.in_toto.statement import stated_type
 from imagesig.policy.attested import Attested
 from imagesig.policy.judge_statements import StatementJudge
 from imagesig.policy.verdict import NOT_JUDGED, Verdict
@@ -127,7 +129,8 @@ class StoredStatements(Struct, dict=True):
                 if isinstance(error, BudgetExceeded):
                     stored.limited = stored.limited or error
                 if not self._is_other(_unproven_type(item_format, envelope), requirement):
-                    judge.reject(Rejection(envelope.stored.origin, error))
+                    add = judge.reject_signed if error.authority else judge.reject
+                    add(Rejection(envelope.stored.origin, error, error.authority))
                 continue
             if isinstance(examined.claim, StatementClaim) and self._is_other(
                 examined.claim.predicate_type, requirement
@@ -186,5 +189,5 @@ def _unproven_type(item_format: Format, envelope: Envelope) -> str:
     try:
         claim = item_format.claim(envelope)
     except ImagesigError:
-        return ""
+        return stated_type(payload_of(envelope.message))
     return claim.predicate_type if isinstance(claim, StatementClaim) else ""

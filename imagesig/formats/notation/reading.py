@@ -19,7 +19,7 @@ from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import Expired, FormatViolation, LimitExceeded, NotTrusted
 from imagesig.format_names import NOTATION
-from imagesig.formats.certified import Timing, certified_by, read_chain, timing, verified_by_signer
+from imagesig.formats.certified import Timing, certified_by, made_by, read_chain, timing, verified_by_signer
 from imagesig.formats.notation.algorithms import ALGORITHMS, CANDIDATES, decoded_signature
 from imagesig.formats.notation.envelope import (
     SIGNING_AGENT,
@@ -45,7 +45,6 @@ from imagesig.signature import (
 from imagesig.text import quote
 from imagesig.trust import CertificateAuthority, Role, Strangers, TrustAnchors
 from imagesig.trust.chain import check_pinned, check_validity, is_valid, vouching
-from imagesig.trust.holder import describe_holder
 from imagesig.trust.profile import check_code_signing_chain, signer_key
 
 ROLES = {X509: Role.CA, SIGNING_AUTHORITY: Role.SIGNING_AUTHORITY}
@@ -116,7 +115,7 @@ def examine(
 ) -> Examined:
     """The signature with its checks: authenticity, expiry, authentic timestamp, and remarks that never refuse it."""
     signer = intact.chain[0]
-    made = Check("signature", True, f"made by {describe_holder(signer)}, {intact.algorithm}")
+    made = made_by(signer, intact.algorithm)
     unknown: NotTrusted | None = None
     authorities: Sequence[CertificateAuthority] = ()
     try:

@@ -60,12 +60,24 @@ _LOGINS = ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "Get
 def call_failed(what: str, operation: str, error: Exception) -> ImagesigError | None:
     """Explains an exception of one operation; None for an unknown one."""
     import botocore.exceptions
+    import botocore.parsers
 
     if isinstance(error, botocore.exceptions.ClientError):
         return refusal(what, operation, error)
     if isinstance(error, botocore.exceptions.BotoCoreError):
         return _by_sdk(what, error)
-    return _by_system(what, error)
+    if failure := _by_system(what, error):
+        return failure
+    if not isinstance(error, (*_UNREADABLE, botocore.parsers.ResponseParserError)):
+        return None
+    return KeyProviderError(
+        f"{what}: its answer does not follow the API of KMS ({type(error).__name__})",
+        hint="check that AWS_ENDPOINT_URL_KMS, or the endpoint in the key's URI, is the address of KMS",
+    )
+
+
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What the SDK raises, beside its own exceptions, for an answer that it does not expect."""
 
 
 def client_failed(error: Exception) -> ImagesigError | None:
@@ -90,7 +102,7 @@ def _client_hint(error: Exception) -> str:
         return "correct AWS_REGION: it is the name of a region, such as eu-central-1"
     if isinstance(error, botocore.exceptions.ProfileNotFound | botocore.exceptions.ConfigParseError):
         return "check AWS_PROFILE and AWS_CONFIG_FILE"
-    return "correct this setting of the AWS SDK in the environment or in AWS_CONFIG_FILE"
+    return _SETTING
 
 
 def credentials_failed(error: Exception) -> ImagesigError | None:
@@ -103,8 +115,10 @@ def credentials_failed(error: Exception) -> ImagesigError | None:
         return refusal("AWS credentials", "", error)
     if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
         return AccessDenied(
-            f"AWS credentials: the output of a file or credential_process cannot be read ({type(error).__name__})",
-            hint="check credential_process in AWS_CONFIG_FILE, and AWS_WEB_IDENTITY_TOKEN_FILE",
+            f"AWS credentials: a setting, or the output of a file or credential_process, cannot be read "
+            f"({type(error).__name__})",
+            hint="check credential_process in AWS_CONFIG_FILE, AWS_WEB_IDENTITY_TOKEN_FILE, and the variables "
+            "AWS_CONTAINER_* and AWS_METADATA_*",
         )
     return _by_system("AWS credentials", error)
 
@@ -114,6 +128,9 @@ _TLS = TlsHints(
     host="correct the endpoint: AWS_ENDPOINT_URL_KMS, or the one in the key's URI",
     client="the server wants a client certificate, which KMS never does: correct AWS_ENDPOINT_URL_KMS",
     plain="the endpoint speaks HTTP without TLS: correct its port, or use http:// in AWS_ENDPOINT_URL_KMS",
+)
+_SETTING = (
+    "correct this setting of the AWS SDK in the environment or in AWS_CONFIG_FILE; a token file needs AWS_ROLE_ARN too"
 )
 _CREDENTIALS_HINT = "configure AWS credentials: aws configure, aws sso login, or a role"
 
@@ -127,11 +144,22 @@ def _by_sdk(what: str, error: Exception) -> ImagesigError:
         botocore.exceptions.CredentialRetrievalError,
         botocore.exceptions.SSOError,
         botocore.exceptions.TokenRetrievalError,
+        botocore.exceptions.NoAuthTokenError,
+        # of `aws login`; the oldest supported version does not have it
+        getattr(botocore.exceptions, "LoginError", botocore.exceptions.SSOError),
     )
     if isinstance(error, missing):
         return AccessDenied(f"{what}: {quote(str(error))}", hint=_CREDENTIALS_HINT)
     if isinstance(error, botocore.exceptions.ConfigParseError | botocore.exceptions.ProfileNotFound):
         return InvalidArgument(f"{what}: {quote(str(error))}", hint="check AWS_PROFILE and AWS_CONFIG_FILE")
+    network = (
+        botocore.exceptions.HTTPClientError,
+        botocore.exceptions.ConnectionError,
+        botocore.exceptions.IncompleteReadError,
+        botocore.exceptions.MetadataRetrievalError,
+    )
+    if not isinstance(error, network):
+        return InvalidArgument(f"{what}: {type(error).__name__}: {quote(str(error))}", hint=_SETTING)
     reason = system_reason(error)
     return tls_failure(what, error, _TLS) or KeyProviderUnavailable(
         f"{what}: {type(error).__name__}{f' ({reason})' if reason else ''}",

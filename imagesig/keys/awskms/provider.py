@@ -65,11 +65,12 @@ def _unusable(message: str, metadata: Mapping[str, Any]) -> KeyProviderError:
     return STATES.get(state, OTHER_STATE).error(message)
 
 
-def _metadata(answer: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+def _metadata(answer: Mapping[str, Any], what: str) -> Mapping[str, str]:
+    """The members of the metadata that are text."""
     metadata = _member(answer, "KeyMetadata", what)
     if not isinstance(metadata, Mapping):
         raise KeyProviderError(f"KMS {what}: its answer has no KeyMetadata")
-    return metadata
+    return {name: value for name, value in metadata.items() if isinstance(value, str)}
 
 
 def _member(answer: Mapping[str, Any], name: str, what: str) -> Any:
@@ -210,7 +211,7 @@ class AwsKmsProvider(KeyProvider):
             public_key = PublicKey.from_der(bytes(_member(answer, "PublicKey", key_id)))
         except (ImagesigError, TypeError) as error:
             raise KeyUnusable(f"KMS {arn}: not a key that imagesig supports ({error})") from error
-        offered = set(answer.get("SigningAlgorithms") or ())
+        offered = set(map(str, answer.get("SigningAlgorithms") or ()))
         possible = SignerInfo(public_key, arn).algorithms
         algorithms = tuple(item for item in possible if kms_name(item) in offered)
         if not algorithms:

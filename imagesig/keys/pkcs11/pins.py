@@ -9,6 +9,7 @@ from imagesig.keys.pkcs11.tokens import identity_of, text_of
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask
 from imagesig.text import quote
 
+_BYTE_ORDER_MARK = "\ufeff"
 GIVE_PIN = "set IMAGESIG_PKCS11_PIN, give --passphrase-file, or write ?pin-source=file:/PATH in the URI"
 
 
@@ -23,7 +24,7 @@ class Pins:
 
         Raises:
             SecretRequired: no PIN was given.
-            WrongSecret: the token refused the same PIN before.
+            WrongSecret: the token refused the same PIN before, or nobody types such a PIN.
             PinLocked: the PIN is locked, or one more wrong one would lock it.
         """
         import pkcs11
@@ -65,6 +66,11 @@ class Pins:
             raise SecretRequired(
                 f"{name}: a PIN is needed and none was given",
                 hint=GIVE_PIN,
+            )
+        if pin.startswith(_BYTE_ORDER_MARK) or any(character < " " for character in pin):
+            raise WrongSecret(
+                f"{name}: the PIN has a line break, a control character or a byte order mark, and was not tried",
+                hint="write the PIN alone, in one line, as UTF-8 without a mark: a wrong PIN costs an attempt",
             )
         if (identity_of(token), hash(pin)) in self._refused:
             raise WrongSecret(f"{name}: this PIN was refused before and is not tried again", hint="give the right PIN")

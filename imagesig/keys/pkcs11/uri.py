@@ -20,6 +20,7 @@ _TEXTS = frozenset(
     | {"slot-description", "slot-manufacturer", "slot-id", "library-version", "id"}
 )
 _QUERY = frozenset({"pin-source", "pin-value", "module-name", "module-path"})
+_NAMES = _TEXTS | _QUERY
 _NAME = regex(r"[a-z0-9_-]+", re.IGNORECASE)
 _PERCENT = regex(r"%(?![0-9A-Fa-f]{2})")
 _VERSION = regex(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
@@ -138,6 +139,8 @@ def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
             raise InvalidArgument(
                 f"PKCS#11 URI: {quote(name)} is in its {where}, it is needed {place} the question mark"
             )
+        if name not in _NAMES and name.lower() in _NAMES:
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} in its {where}: lower case is needed, {name.lower()}")
         if _PERCENT.search(value):
             raise InvalidArgument(f"PKCS#11 URI: {quote(name)} has a % without two hex digits after it")
         if name in found and (name in known or where == "path"):

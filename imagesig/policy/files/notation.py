@@ -8,6 +8,7 @@ Spec: Notary Project trust-store-trust-policy, "Trust Policy".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -93,7 +94,7 @@ def parse_trust_policy(data: bytes, what: str) -> tuple[Statement, ...]:
     names = [item.name for item in statements]
     scopes = [scope for item in statements for scope in item.scopes]
     for kind, values in (("name", names), ("scope", scopes)):
-        if twice := [value for value in values if values.count(value) > 1]:
+        if twice := [value for value, times in Counter(values).items() if times > 1]:
             raise InvalidArgument(f"{what}: the {kind} {quote(twice[0])} is in two policies, or twice in one")
     return statements
 

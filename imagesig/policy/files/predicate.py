@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypedDict
 
 from imagesig.in_toto.predicates import predicate_type
 from imagesig.policy.attested import Attested
 from imagesig.policy.files.document import Node, one_of
-from imagesig.policy.predicate import TESTS, Condition, Scalar
+from imagesig.policy.predicate import LIMITS, TESTS, Condition, Scalar
 
 PREDICATE_FIELDS = ("conditions", "cel", "every")
 
@@ -25,8 +26,9 @@ class PredicateFields(TypedDict):
 def parse_predicate_fields(fields: Mapping[str, Node]) -> PredicateFields:
     """What a table with a predicate type asks of predicates. Raises as `parse_policy` does."""
     named = fields["predicate_type"]
+    text = named.text()
     return PredicateFields(
-        predicate_type=named.made(lambda: predicate_type(named.text())),
+        predicate_type=named.made(lambda: predicate_type(text)),
         conditions=tuple(map(parse_condition, fields["conditions"].items())) if "conditions" in fields else (),
         cel=_expressions(fields["cel"]) if "cel" in fields else (),
         every=fields["every"].boolean() if "every" in fields else False,
@@ -39,13 +41,15 @@ def parse_condition(node: Node) -> Condition:
     pointer = fields["pointer"]
     test = one_of(node, fields, tuple(TESTS))
     text = pointer.value if pointer.value == "" else pointer.text()
-    return node.made(lambda: Condition(str(text), test, _value(fields[test])))
+    return node.made(lambda: Condition(str(text), test, _value(fields[test], test)))
 
 
-def _value(node: Node) -> Scalar | tuple[Scalar, ...]:
+def _value(node: Node, test: str) -> Scalar | tuple[Scalar, ...]:
     value = node.value
     if isinstance(value, list):
         return tuple(value)
+    if isinstance(value, datetime) and test in LIMITS:
+        return value.isoformat()  # TOML has times; other tests compare text, which may have another form
     return value  # type: ignore[return-value]  # `Condition` refuses every other type
 
 

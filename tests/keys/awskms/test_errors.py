@@ -179,6 +179,64 @@ def test_an_answer_that_is_not_of_aws_says_so(kms: ScriptedKms, status: int, ret
     assert "html" not in str(found.value)
 
 
+_METADATA = {"Arn": "arn", "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "KeyState": "Enabled"}
+NO_ANSWERS: dict[str, tuple[str, int, object]] = {
+    "a list": ("DescribeKey", 200, [1]),
+    "text": ("DescribeKey", 200, "page"),
+    "a number": ("GetPublicKey", 200, 1),
+    "a list of metadata": ("DescribeKey", 200, {"KeyMetadata": [_METADATA]}),
+    "several types": ("DescribeKey", 200, {"KeyMetadata": {**_METADATA, "KeySpec": ["ECC_NIST_P256"]}}),
+    "no list of algorithms": ("GetPublicKey", 200, {"KeyId": "arn", "PublicKey": "", "SigningAlgorithms": 1}),
+    "algorithms in lists": ("GetPublicKey", 200, {"KeyId": "arn", "PublicKey": "", "SigningAlgorithms": [[]]}),
+    "a list of refusals": ("DescribeKey", 400, [{"__type": "NotFoundException"}]),
+    "a refusal by number": ("DescribeKey", 400, {"__type": 5}),
+    "a signature in a list": ("Sign", 200, {"KeyId": "arn", "Signature": [1]}),
+}
+
+
+@pytest.mark.parametrize(("operation", "status", "document"), NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_an_answer_that_does_not_follow_the_api_is_no_fault_of_ours(
+    kms: ScriptedKms, operation: str, status: int, document: object
+) -> None:
+    answer = Answer(status, json.dumps(document).encode(), {"content-type": "application/x-amz-json-1.1"})
+    kms.faults.append(of(operation, answer))
+    with pytest.raises(KeyProviderError) as found, open_key("awskms:///alias/app") as key:
+        key.sign(b"message")
+    assert not found.value.retryable
+    assert "report" not in found.value.hint
+
+
+def test_an_answer_that_is_nested_without_end_is_no_fault_of_ours(kms: ScriptedKms) -> None:
+    for status in (200, 400):
+        kms.faults[:] = [of("DescribeKey", Answer(status, b"[" * 100_000))]
+        with pytest.raises(KeyProviderError, match="KMS"):
+            open_key("awskms:///alias/app")
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({}, "AWS_ROLE_ARN"),
+        ({"AWS_ROLE_ARN": "x"}, "ParamValidation"),
+        ({"AWS_METADATA_SERVICE_TIMEOUT": "soon", "AWS_WEB_IDENTITY_TOKEN_FILE": ""}, "setting"),
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "nonsense", "AWS_WEB_IDENTITY_TOKEN_FILE": ""}, "setting"),
+    ],
+    ids=["no role", "odd role", "odd timeout", "odd address"],
+)
+def test_a_setting_of_the_sdk_that_is_wrong_is_no_fault_of_the_network(
+    kms: ScriptedKms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], says: str
+) -> None:
+    (tmp_path / "token").write_text("a.b.c")
+    given = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": ""}
+    for name, value in {**given, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"), **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises((AccessDenied, InvalidArgument)) as found:
+        open_key("awskms:///alias/app")
+    assert says in f"{found.value} {found.value.hint}"
+    assert not found.value.retryable
+    assert "network" not in found.value.hint
+
+
 @pytest.mark.parametrize(
     ("operation", "action"),
     [("DescribeKey", "kms:DescribeKey"), ("GetPublicKey", "kms:GetPublicKey"), ("ListKeys", "kms:ListKeys")],

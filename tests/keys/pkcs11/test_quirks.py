@@ -16,7 +16,7 @@ from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, KeyNotFound, KeyProviderError, PinLocked, SecretRequired, WrongSecret
 from imagesig.keys.pkcs11.codes import CODES
 from imagesig.keys.pkcs11.provider import Pkcs11Provider
-from imagesig.keys.secrets import SecretSource, fixed, no_secrets
+from imagesig.keys.secrets import SecretSource, fixed, from_file, no_secrets
 from tests.commands import run, run_here
 from tests.keys.pkcs11.test_encoding import der, openssl_parameters
 from tests.peers.quirks import QuirkyModule, quirky_module
@@ -250,6 +250,20 @@ def test_a_return_code_is_called_by_its_name(module: QuirkyModule, code: int, sa
     module.use(f"C_Sign * * return {code:#x}")
     with pytest.raises(KeyProviderError, match=said):
         sign(module)
+
+
+@pytest.mark.parametrize("around", ["\ufeff{}", "{}\n", "\n{}", "{}\n5678", "{}\0", "\t{}"], ids=ascii)
+def test_a_pin_with_what_nobody_types_costs_no_attempt(module: QuirkyModule, tmp_path: Path, around: str) -> None:
+    (tmp_path / "pin").write_bytes(f"{around.format(PIN)}\n".encode())
+    module.use("C_Login * * return 5")
+    with (
+        opened(module, from_file(tmp_path / "pin")) as provider,
+        pytest.raises(WrongSecret, match="not tried") as found,
+    ):
+        provider.open("signer")
+    assert PIN not in f"{found.value} {found.value.hint}"
+    module.use()
+    sign(module)
 
 
 @pytest.mark.parametrize(("flags", "error"), [(0x40000, PinLocked), (0x20000, PinLocked)], ids=["locked", "final try"])

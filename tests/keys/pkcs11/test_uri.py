@@ -56,3 +56,22 @@ def test_an_attribute_on_the_wrong_side_of_the_question_mark_is_refused_and_not_
 
 def test_a_pin_shows_in_no_repr() -> None:
     assert "98765" not in repr(parse_pkcs11_uri("pkcs11:object=a?pin-value=98765"))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "pkcs11:TOKEN=t;object=a",
+        "pkcs11:token=t;Object=a;id=%01",
+        "pkcs11:Slot-Id=1;object=a",
+        "pkcs11:token=t;object=a?Module-Path=/m.so",
+        "pkcs11:token=t;object=a?PIN-SOURCE=file:/pin",
+        "pkcs11:token=t;object=a;Pin-Value=s3cret",
+        "pkcs11:token=t;object=a?PIN-VALUE=s3cret",
+    ],
+)
+def test_an_attribute_in_capitals_is_not_taken_for_one_of_a_vendor(uri: str) -> None:
+    """Ignored, it would choose no token or PIN: the key of another token would sign."""
+    with pytest.raises(InvalidArgument, match="lower case") as refused:
+        parse_pkcs11_uri(uri)
+    assert "s3cret" not in f"{refused.value} {refused.value.hint}"

@@ -326,3 +326,32 @@ def test_one_key_under_two_names_cannot_meet_a_threshold_of_two() -> None:
 def test_the_policy_of_another_tool_is_recognised(document: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidArgument, match=said):
         policy_of(document)
+
+
+def condition_of(test: str) -> str:
+    """The condition `/at TEST` of a requirement for attestations, as text."""
+    head = f'{HEAD}[[default.require]]\nany = ["a"]\npredicate_type = "vuln"\n'
+    (requirement,) = policy_of_toml(f'{head}conditions = [{{ pointer = "/at", {test} }}]\n').default.attested
+    return str(requirement.conditions[0])
+
+
+@pytest.mark.parametrize("test", ["at_least", "at_most"])
+def test_a_limit_may_be_a_time_of_toml_like_the_times_of_a_key(test: str) -> None:
+    assert condition_of(f"{test} = 2027-01-31T00:00:00Z") == f"/at {test} '2027-01-31T00:00:00+00:00'"
+    assert condition_of(f"{test} = 2027-01-31T02:00:00.5+02:00") == f"/at {test} '2027-01-31T02:00:00.500000+02:00'"
+    for wrong in ("2027-01-31T00:00:00", "2027-01-31", "12:00:00"):
+        with pytest.raises(InvalidArgument, match="with its offset"):
+            condition_of(f"{test} = {wrong}")
+
+
+@pytest.mark.parametrize("test", ["equals", "one_of", "like", "younger_than"])
+def test_a_text_is_never_made_of_a_time_of_toml(test: str) -> None:
+    with pytest.raises(InvalidArgument, match=test):
+        condition_of(f"{test} = 2027-01-31T00:00:00Z")
+
+
+@pytest.mark.parametrize("value", ['""', "1", '"vulnerability"'])
+def test_an_error_about_a_type_names_its_place_once(value: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        policy_of_toml(f'{HEAD}[[default.require]]\nany = ["a"]\npredicate_type = {value}\n')
+    assert str(refused.value).count("predicate_type") == 1
