@@ -39,10 +39,10 @@ def failure(text: str, values: Mapping[str, object]) -> str:
     An expression that cannot be evaluated, for example because a member is missing, is not true.
     """
     expression = _compiled(text)
-    if _has_nul(values):
-        return f"cel {quote(text)}: a text of the predicate has a NUL character, which CEL's package cannot read"
     try:
         with external_call(f"cel {quote(text)}", _explained):
+            if _has_nul(values):
+                raise _NotEvaluated("a text of the predicate has a NUL character, which CEL's package cannot read")
             result = expression.eval(data=dict(values))
             value, kind = result.value(), result.type().name()
     except _NotEvaluated as error:
