@@ -100,6 +100,8 @@ LOOSE = {
     "api/attached/downloading.py": "the type of what is downloaded, which nobody verifies",
     "formats/bundle.py": "whether a bundle is a signature: it is read strictly before it counts",
     "formats/bundle_attestation.py": "whether a bundle is an attestation: it is read strictly before it counts",
+    "formats/dsse_envelope.py": "the escapes in one text that has been found",
+    "policy/cel.py": "writes, and reads nothing",
     "in_toto/predicates.py": "the user's own predicate, which is read strictly before it is signed",
     "in_toto/statement.py": "the bounds of the predicate; the rest of the statement is read strictly",
     "policy/predicate.py": "a value that the user typed",
