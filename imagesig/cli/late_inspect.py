@@ -1,6 +1,7 @@
 """The standard module `inspect`, loaded on first use in the process of a command.
 
-click imports it with `ast`, `dis` and `tokenize`, and needs it only to remove the indentation of help texts.
+click imports it with `ast`, `dis` and `tokenize`, and needs it only to remove the indentation of help texts. msgspec
+imports `typing_extensions`, if that is installed, which uses `inspect` while it loads.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from threading import Lock
 from types import ModuleType
 
 _NAME = "inspect"
+_EXTENSIONS = "typing_extensions"
 _lock = Lock()
 
 
@@ -18,6 +20,18 @@ def load_inspect_late() -> None:
     """Makes `import inspect` cheap, if nothing has loaded it. Every attribute that is used loads it."""
     # speed: loading it takes a fifteenth of the command that verifies one image (benchmarks/test_cli.py)
     sys.modules.setdefault(_NAME, _Late(_NAME))
+    _load_msgspec()
+
+
+def _load_msgspec() -> None:
+    """Loads msgspec as where `typing_extensions` is not installed: what it takes from there is in Python's `typing`."""
+    if "msgspec" in sys.modules or _EXTENSIONS in sys.modules:
+        return
+    sys.modules[_EXTENSIONS] = None  # type: ignore[assignment]  # to Python, a module that is not installed
+    try:
+        import_module("msgspec")
+    finally:
+        del sys.modules[_EXTENSIONS]
 
 
 class _Late(ModuleType):

@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -50,3 +51,11 @@ def test_threads_that_use_it_at_once_get_the_whole_module() -> None:
 def test_a_module_that_is_loaded_already_stays() -> None:
     load_inspect_late()
     assert sys.modules["inspect"] is inspect
+
+
+def test_msgspec_does_not_load_it_either() -> None:
+    """It takes names from `typing_extensions`, which uses `inspect`. Others may import that afterwards."""
+    shown = "import msgspec; print('ast' in sys.modules, 'typing_extensions' in sys.modules)"
+    assert _run(shown) == "False False"
+    found = "from importlib.util import find_spec; print(find_spec('typing_extensions') is not None)"
+    assert _run(found) == str(find_spec("typing_extensions") is not None)
