@@ -264,7 +264,7 @@ def test_random_base64_is_nearly_always_noticed(size: int) -> None:
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         "awskms:///alias/ReleaseSigningKeyOfTheWholeCompany2026",
-        "/home/Alice/projects/2026/secrets/release-signing-key",
+        "/Volumes/Alice/projects/2026/secrets/release-signing-key",
         "/private/var/folders/0y/Xk3JH1sd0_92l/T/pytest-of-Joe/pytest-1/release/signing/key",
         "pkcs11:token=Release;object=signing?module-path=/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
         "application/vnd.oci.image.manifest.v1+json",

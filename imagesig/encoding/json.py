@@ -10,7 +10,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from imagesig import limits
@@ -159,6 +159,13 @@ def _counted(data: bytes, what: str, nodes: int) -> int:
 
 def _refuse_lone_surrogates(value: object, what: str) -> None:
     """Refuses half of a surrogate pair: Go reads U+FFFD instead, so two different names here may be equal there."""
+    for item in texts_in(value):
+        if _LONE.search(item):
+            raise MalformedError(f"{what}: {quote(item)} has half of a surrogate pair, which is not text")
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text in a value of `parse`: names of members too, in no particular order."""
     unseen = [value]
     while unseen:
         item = unseen.pop()
@@ -167,8 +174,8 @@ def _refuse_lone_surrogates(value: object, what: str) -> None:
             unseen += item.values()
         elif isinstance(item, list):
             unseen += item
-        elif isinstance(item, str) and _LONE.search(item):
-            raise MalformedError(f"{what}: {quote(item)} has half of a surrogate pair, which is not text")
+        elif isinstance(item, str):
+            yield item
 
 
 _GO_ESCAPES = str.maketrans(

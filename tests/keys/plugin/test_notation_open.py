@@ -32,9 +32,9 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> NotationPluginProvider:
 @pytest.mark.parametrize(
     ("environ", "folder"),
     [
-        ({"NOTATION_LIBEXEC": "/opt/notation", "HOME": "/home/a"}, "/opt/notation/plugins"),
-        ({"XDG_CONFIG_HOME": "/cfg", "HOME": "/home/a"}, "/cfg/notation/plugins"),
-        ({"HOME": "/home/a"}, "/home/a/.config/notation/plugins"),
+        ({"NOTATION_LIBEXEC": "/libexec", "HOME": "/user"}, "/libexec/plugins"),
+        ({"XDG_CONFIG_HOME": "/cfg", "HOME": "/user"}, "/cfg/notation/plugins"),
+        ({"HOME": "/user"}, "/user/.config/notation/plugins"),
     ],
 )
 def test_plugins_lie_where_notation_has_them(environ: dict[str, str], folder: str) -> None:
