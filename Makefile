@@ -13,13 +13,14 @@ ifneq ($(wildcard ../shared/vectors),)
 export IMAGESIG_VECTORS ?= $(abspath ../shared/vectors)
 endif
 
-.PHONY: demo test unit check differential matrix mutations fuzz mutants soak campaign bench docs registries peers venv clean help
+.PHONY: demo test unit check differential properties matrix mutations fuzz mutants soak campaign bench docs registries peers venv clean help
 
 help:
 	@echo 'make demo    install imagesig into .venv, sign an image, verify it, reject a forgery'
 	@echo 'make test    every test, beside the real tools (the first run installs them: about 10 minutes)'
 	@echo 'make unit    the tests that need no other tool'
 	@echo 'make differential N=…   read N generated documents with each of Go'"'"'s readers and with ours (1000000)'
+	@echo 'make properties  the property tests with new examples (`make test` makes the same ones each time)'
 	@echo 'make matrix  try every cell of the matrix of attestations and blobs, write docs/compatibility.md (20 minutes)'
 	@echo 'make mutations change one thing in each of many signed and attested images, compare with the real tools: COUNT=NUMBER (2000), SEED=NUMBER'
 	@echo 'make check   ruff, mypy --strict, import floors'
@@ -43,6 +44,10 @@ unit: .venv/.development
 # N documents for each reader; `make test` reads 20,000.
 differential: .venv/.development peers
 	IMAGESIG_DIFFERENTIAL=$(or $(N),1000000) $(PYTEST) $(PARALLEL) tests/differential
+
+# `make test` makes the same examples each time.
+properties: .venv/.development peers
+	IMAGESIG_NEW_EXAMPLES=1 $(PYTEST) $(PARALLEL) -m hypothesis
 
 # `make test` tries each pair of values.
 matrix: .venv/.development peers

@@ -70,7 +70,11 @@ def trusted(authority: trustme.CA, folder: Path) -> Path:
 def _connected(to: str) -> socket.socket:
     host, _, port = to.rpartition(":")
     sock = socket.socket()
-    _socket.socket.connect(sock, (host, int(port)))  # not the one that `tests.attacks.network.Network` replaces
+    try:
+        _socket.socket.connect(sock, (host, int(port)))  # not the one that `tests.attacks.network.Network` replaces
+    except OSError:
+        sock.close()  # the server may have ended meanwhile
+        raise
     return sock
 
 

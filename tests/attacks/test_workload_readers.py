@@ -34,6 +34,8 @@ REFUSED = {
     "a merge behind what it changes": "x: &x {image: r.example/evil:1}\n" + POD + "    <<: *x\n",
     "a merge in quotes": POD + "    '<<': {image: r.example/evil:1}\n",
     "a merge with a tag": POD + "    !!merge <<: {image: r.example/evil:1}\n",
+    "a merge that is an alias": "x: &x <<\n" + POD + "  - *x : {image: r.example/evil:1}\n",
+    "a merge that is an alias of a merge": "x: {&x <<: {}}\n" + POD + "  - *x : {image: r.example/evil:1}\n",
     "a merge of a text": POD + "    <<: r.example/evil:1\n",
     "a key twice": POD + "    image: r.example/evil:1\n",
     "a list twice in JSON": '{"kind": "Pod", "spec": {"containers": [{"image": "r.example/a"}], "containers": []}}',

@@ -160,6 +160,8 @@ def _check_events(events: Iterator[Any], name: str) -> None:
             what = "a directive (%YAML, %TAG), which readers read differently"
         elif getattr(event, "tag", None) is not None and (kind != "ScalarEvent" or event.tag != TEXT):
             what = f"the tag {quote(event.tag)}, which readers read differently; only !!str is allowed"
+        elif getattr(event, "anchor", None) and getattr(event, "value", None) == "<<" and kind == "ScalarEvent":
+            what = "an anchor of <<: an alias of it is a merge for some readers only"
         if what:
             raise InvalidArgument(f"{name}:{event.start_mark.line + 1}: {what}", hint=RENDER)
 
