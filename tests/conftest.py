@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 
-# A busy machine is slow, which is no fault of an example. A commit that passed once passes again: `make properties` makes
+# A busy machine is slow, which is no fault of an example. A commit that passed passes again: `make properties` makes
 # other examples each time.
 settings.register_profile(
     "repeatable",
