@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ from imagesig.testing import InMemoryRegistry
 from tests.attacks.subject_homes import BLOBS, LOCAL, NAME, LocalHome, same_length
 from tests.cli.test_commands import imagesig as command
 from tests.images.archive.archives import docker_save_today
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 @pytest.fixture(params=LOCAL)
@@ -228,13 +231,13 @@ def test_what_is_said_to_be_attached_verifies_although_other_bytes_lay_there(
     key = FileProvider(tmp_path).generate("ed25519.key", KeyType.ED25519)
     seen = LocalHome(kind, tmp_path / "seen")
     before = set(_blobs(seen))
-    sign(seen.destination, key, formats=[format_name], identity=NAME)
+    sign(seen.destination, key, formats=[format_name], identity=NAME, now=NOW)
     home = LocalHome(kind, tmp_path / "home")
-    # Ed25519 signatures are the same each time: all that signing stores is known before.
+    # Ed25519 signatures of one second are the same: all that signing stores is known before.
     spoiled = set(_blobs(seen)) - before
     for name in spoiled:
         home.write(name, same_length(seen.read(name)))
-    sign(home.destination, key, formats=[format_name], identity=NAME)
+    sign(home.destination, key, formats=[format_name], identity=NAME, now=NOW)
     assert verify(home.destination, key).signatures
     assert all(home.read(name) == seen.read(name) for name in spoiled)
 
