@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from imagesig import ImagesigError, SigningKey, copy, deadlines, key_from_pem, sign, verify
 from imagesig.images.open import open_image
+from imagesig.images.registry import tag_change
 from imagesig.policy import Policy
 from imagesig.trust import CertificateAuthority
 
@@ -86,6 +87,7 @@ def main() -> None:
     key, good = pickle.load(sys.stdin.buffer)
     signer = key_from_pem(key)
     deadlines._BACKOFF_SECONDS = 0.001  # repetitions without pauses
+    tag_change._SETTLE_SECONDS_MOST = 0.1  # one slow answer would make each of twenty pauses long
     while message := pickle.load(sys.stdin.buffer):
         if message.tasks[0].name == WARM:
             answer(message, signer)
