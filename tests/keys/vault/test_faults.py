@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +33,7 @@ from imagesig.keys.vault.connection import VaultConnection
 from imagesig.keys.vault.login import TokenLogin, kubernetes
 from imagesig.keys.vault.provider import VaultProvider
 from tests.makers import private_key
+from tests.tls import server_context
 
 TOKEN = "hvs.s3cret-token"
 Reply = tuple[int, dict[str, str], bytes]
@@ -323,10 +323,7 @@ def test_a_proxy_is_used_except_for_hosts_in_no_proxy(double: Double) -> None:
 
 def test_a_client_certificate_is_shown_to_a_vault_that_wants_one(double: Double, tmp_path: Path) -> None:
     authority = trustme.CA()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.verify_mode = ssl.CERT_REQUIRED
-    authority.configure_trust(context)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = server_context(authority, "127.0.0.1", clients=authority)
     double.server.socket = context.wrap_socket(double.server.socket, server_side=True)
     own = authority.issue_cert("signer@example.org")
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
