@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from imagesig.keys import KeySettings, open_key, resolve_key
 from imagesig.keys.vault.connection import VaultConnection
 from imagesig.keys.vault.login import TokenLogin, kubernetes
 from imagesig.keys.vault.provider import VaultProvider
+from imagesig.testing.loopback_server import ThreadedServer
 from tests.makers import private_key
 from tests.tls import server_context
 
@@ -77,13 +78,8 @@ class Double:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet."""
 
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, *_: object) -> None:
-                """Keeps quiet about handshakes that fail, as they should."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.server = ThreadedServer(("127.0.0.1", 0), Handler)
+        self.server.start()
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def answer(self, path: str, body: bytes) -> Reply:
@@ -121,8 +117,7 @@ def ok(data: dict[str, Any]) -> Reply:
 def double() -> Iterator[Double]:
     running = Double()
     yield running
-    running.server.shutdown()
-    running.server.server_close()
+    running.server.stop()
 
 
 @pytest.fixture
