@@ -46,12 +46,11 @@ def test_when_the_docker_above_ends_the_build_is_interrupted(tmp_path: Path, abs
         above.listen()
 
         def end_later() -> None:
-            connection, _ = above.accept()
-            while not (tmp_path / "ready").exists():
-                time.sleep(0.01)
-            connection.close()
+            with above.accept()[0]:
+                while not (tmp_path / "ready").exists():
+                    time.sleep(0.01)
 
-        thread = threading.Thread(target=end_later)
+        thread = threading.Thread(target=end_later, daemon=True)
         thread.start()
         assert run([], environ(docker, **{SOCKET: address})) == 9
         thread.join()

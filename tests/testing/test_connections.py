@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
 import socket
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import trustme
@@ -76,3 +78,30 @@ def test_an_error_of_the_test_itself_is_raised(monkeypatch: pytest.MonkeyPatch) 
     with served_by(wrong) as place, socket.create_connection(("127.0.0.1", int(place.rpartition(":")[2]))) as client:
         assert not client.recv(1)
     assert [item.exc_type for item in raised] == [ZeroDivisionError]
+
+
+MAY_ACCEPT = {
+    "docker/test_command.py": "a Unix socket",
+    "http/test_tls_socket.py": "one connection, which is reset before it is accepted",
+    "peers/pkcs11_modules.py": "a Unix socket, whose connections become streams of processes",
+    "test_aio.py": "one connection, which the test itself reads",
+    "testing/test_connections.py": "this test",
+}
+
+
+def test_all_other_servers_of_the_tests_are_made_by_those_that_leave_nothing() -> None:
+    folder = Path(__file__).parents[1]
+    found = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if re.search(r"\.accept\b(?!\.)|\bThreading(HTTP|TCP)Server\(|\.serve_forever\b", path.read_text())
+    }
+    assert found == set(MAY_ACCEPT)
+
+
+def test_a_server_with_tls_closes_the_socket_of_a_peer_that_is_gone() -> None:
+    folder = Path(__file__).parents[1]
+    texts = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.py")}
+    wrapping = {name for name, text in texts.items() if re.search(r"wrap_socket\([^()]*server_side=True", text)}
+    assert wrapping
+    assert all("server_context(" in texts[name] for name in wrapping)
