@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imagesig import Policy, Transport, aio
+from imagesig.aio.feed import Feed
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import DeadlineExceeded, ImagesigError, InvalidArgument, NoSignatures, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
@@ -135,7 +139,10 @@ def test_a_cancelled_run_starts_nothing_more(server: InMemoryRegistry, key: Sign
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancelled())
+    try:
+        asyncio.run(cancelled())
+    finally:
+        go_on.set()  # the loop may have ended before its time
     assert len(server.requests) <= 3
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig_")]
 
@@ -302,3 +309,37 @@ def test_an_image_of_a_wrong_type_is_an_invalid_argument(key: SigningKey, image:
 def test_a_session_without_workers_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="at least one is needed"):
         aio.Session(workers=0)
+
+
+async def _none() -> AsyncIterator[str]:
+    await asyncio.sleep(60)
+    yield "never"
+
+
+def test_images_of_a_loop_that_is_closed_end_and_leave_no_coroutine() -> None:
+    loop = asyncio.new_event_loop()
+    images = Feed(_none(), loop)
+    loop.close()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert list(images) == []
+        gc.collect()
+    assert not [str(item.message) for item in said]
+
+
+def test_a_wait_for_an_image_that_begins_while_all_is_cancelled_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        images = Feed(_none(), asyncio.get_running_loop())
+        begin = asyncio.run_coroutine_threadsafe
+
+        def late(*arguments: Any) -> Any:
+            cancelling = threading.Thread(target=images.cancel)
+            cancelling.start()
+            cancelling.join(0.1)
+            return begin(*arguments)
+
+        monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", late)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(asyncio.to_thread(next, images), 5)
+
+    asyncio.run(run())

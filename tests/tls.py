@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import _socket
 import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import trustme
 
 from imagesig.http.tls_socket import TlsSocket
-from tests.attacks.network import scripted
+from tests.attacks.network import connected, pass_on, scripted
 
 
 class TlsFront:
@@ -29,6 +27,23 @@ class TlsFront:
         return [byte for byte in self.first if byte not in (b"", b"\x16")]
 
 
+def server_context(
+    authority: trustme.CA, *names: str, clients: trustme.CA | None = None, common_name: str = ""
+) -> ssl.SSLContext:
+    """TLS of a server with these names. With `clients`, it asks for a client's certificate.
+
+    Its sockets are closed if the peer is gone before the handshake, which those of Python 3.11 and 3.12 are not.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = TlsSocket
+    certificate = authority.issue_cert(*names, **({"common_name": common_name} if common_name else {}))
+    certificate.configure_cert(context)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        clients.configure_trust(context)
+    return context
+
+
 @contextlib.contextmanager
 def tls_front(
     to: str,
@@ -39,21 +54,14 @@ def tls_front(
     clients: trustme.CA | None = None,
 ) -> Iterator[TlsFront]:
     """Ends TLS and passes everything on to the server at `to`. With `clients`, it asks for a client's certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = TlsSocket
     identities = names or ("127.0.0.1", "localhost", "::1")
-    certificate = authority.issue_cert(*identities, **({"common_name": common_name} if common_name else {}))
-    certificate.configure_cert(context)
-    if clients is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-        clients.configure_trust(context)
+    context = server_context(authority, *identities, clients=clients, common_name=common_name)
     front = TlsFront()
 
     def serve(connection: socket.socket) -> None:
         front.first.append(connection.recv(1, socket.MSG_PEEK))
-        with context.wrap_socket(connection, server_side=True) as secure, _connected(to) as behind:
-            threading.Thread(target=_copy, args=(behind, secure), daemon=True).start()
-            _copy(secure, behind)
+        with context.wrap_socket(connection, server_side=True) as secure, connected(to) as behind:
+            pass_on(secure, behind)
 
     with scripted(serve) as place:
         front.host = f"{name}:{place.rpartition(':')[2]}"
@@ -65,21 +73,3 @@ def trusted(authority: trustme.CA, folder: Path) -> Path:
     file = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(file))
     return file
-
-
-def _connected(to: str) -> socket.socket:
-    host, _, port = to.rpartition(":")
-    sock = socket.socket()
-    try:
-        _socket.socket.connect(sock, (host, int(port)))  # not the one that `tests.attacks.network.Network` replaces
-    except OSError:
-        sock.close()  # the server may have ended meanwhile
-        raise
-    return sock
-
-
-def _copy(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while piece := source.recv(65536):
-            sink.sendall(piece)
-        sink.shutdown(socket.SHUT_WR)

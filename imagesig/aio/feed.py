@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterable, Iterator
 from concurrent.futures import Future
 
@@ -17,15 +18,22 @@ class Feed:
         self._loop = loop
         self._waiting: Future[tuple[ImageLike, ...]] | None = None
         self._cancelled = False
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[ImageLike]:
         return self
 
     def __next__(self) -> ImageLike:
-        if self._cancelled:
-            raise StopIteration
-        self._waiting = asyncio.run_coroutine_threadsafe(self._next_image(), self._loop)
-        found = self._waiting.result()
+        with self._lock:
+            if self._cancelled:
+                raise StopIteration
+            coroutine = self._next_image()
+            try:
+                self._waiting = waiting = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            except RuntimeError:  # the program closed the loop
+                coroutine.close()
+                raise StopIteration from None
+        found = waiting.result()
         if not found:
             raise StopIteration
         return found[0]
@@ -37,6 +45,7 @@ class Feed:
 
     def cancel(self) -> None:
         """Ends the wait for another image."""
-        self._cancelled = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        with self._lock:  # else a wait could begin that nobody ends
+            self._cancelled = True
+            if self._waiting is not None:
+                self._waiting.cancel()

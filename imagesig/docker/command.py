@@ -47,19 +47,19 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     Ctrl-C reaches docker too, so this waits until docker has ended. If the docker above us ends, so does this one.
     """
     inner = {name: value for name, value in environ.items() if name != _SOCKET}
-    process = subprocess.Popen([docker_program(environ), *arguments], env=inner)  # noqa: S603 - no shell
-    if address := environ.get(_SOCKET):
-        threading.Thread(target=_end_with, args=(process, address), daemon=True).start()
-    try:
-        while True:
-            try:
-                status = process.wait()
-                break
-            except KeyboardInterrupt:
-                continue
-    except BaseException:
-        process.terminate()
-        raise
+    with subprocess.Popen([docker_program(environ), *arguments], env=inner) as process:  # noqa: S603 - no shell
+        try:
+            if address := environ.get(_SOCKET):
+                threading.Thread(target=_end_with, args=(process, address), daemon=True).start()
+            while True:
+                try:
+                    status = process.wait()
+                    break
+                except KeyboardInterrupt:
+                    continue
+        except BaseException:
+            process.terminate()
+            raise
     return status if status >= 0 else 128 - status
 
 

@@ -166,7 +166,6 @@ class Connector:
             raise _not_contacted(url, f"it resolves to {refusal}")
         try:
             sock, address = first_connected(judged[: limits.ADDRESSES], until)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except TimeoutError:
             raise
         except OSError as error:

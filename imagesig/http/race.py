@@ -81,6 +81,7 @@ class _Race:
             return None
         try:
             sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             code = sock.connect_ex(place)
         except BaseException:
             sock.close()

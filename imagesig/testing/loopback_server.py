@@ -5,6 +5,7 @@ from __future__ import annotations
 import socketserver
 import ssl
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,9 +17,12 @@ from msgspec import Struct, field
 
 from imagesig.http.tls_socket import TlsSocket
 from imagesig.redacted import RedactedStruct
+from imagesig.testing.connections import Connections
 
 _POLL_SECONDS = 0.02
 """The longest that `stop` waits for the server."""
+_END_SECONDS = 2.0
+"""The longest that `stop` waits for a function that still makes an answer."""
 
 
 class Request(RedactedStruct, frozen=True):
@@ -85,12 +89,12 @@ class LoopbackServer:
 
         self._closing = closing
         address: Any = unix or ("127.0.0.1", 0)
-        self._server = (_UnixServer if unix else _Server)(address, Handler)
-        self._server.daemon_threads = True
+        self._server = (_UnixServer if unix else ThreadedServer)(address, Handler)
         if tls is not None:
             tls.sslsocket_class = TlsSocket
             # The handshake is made by the thread of the connection, so one that fails does not stop the server.
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        weakref.finalize(self, self._server.socket.close)  # a server that is never started closes its port too
 
     @property
     def host(self) -> str:
@@ -98,23 +102,41 @@ class LoopbackServer:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def start(self) -> None:
-        threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
+        self._server.start()
 
     def stop(self) -> None:
-        """Ends answers that are still being sent, too."""
+        """Ends all connections, also while an answer is sent: no later request gets an answer."""
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
-class _Server(ThreadingHTTPServer):
+class ThreadedServer(ThreadingHTTPServer):
+    """A server that serves in threads from `start` to `stop`, and leaves no connection and no thread behind."""
+
     request_queue_size = 128  # a connection that finds no place waits a second
+
+    def __init__(self, address: Any, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections = Connections()
+        super().__init__(address, handler)
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends all connections."""
+        self.shutdown()
+        self.server_close()
+        self._connections.end(_END_SECONDS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serves one connection, in its own thread."""
+        self._connections.start(lambda sock: self.process_request_thread(sock, client_address), request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Says nothing of clients that close the connection early: some tests do that."""
 
 
-class _UnixServer(_Server):
+class _UnixServer(ThreadedServer):
     address_family = AF_UNIX
 
     def server_bind(self) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import selectors
 import socket
-import threading
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
+
+from imagesig.testing.connections import served_by
 
 OUTSIDE = "93.184.215.14"
 """An address that everybody can reach; here it is whatever a test says."""
@@ -90,34 +94,16 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-@contextlib.contextmanager
-def scripted(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """`host:port` of a server that gives each connection to `serve`, in a thread of its own."""
-    open_connections: list[socket.socket] = []
+def scripted(serve: Callable[[socket.socket], None]) -> contextlib.AbstractContextManager[str]:
+    """`host:port` of a server that gives each connection to `serve`, in a thread of its own, and ends it gently."""
 
     def one(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError, ValueError):
+        try:
             serve(connection)
+        finally:
             drain(connection)
 
-    def run() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            open_connections.append(connection)
-            threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=run, daemon=True).start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            for connection in open_connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+    return served_by(one)
 
 
 def drain(connection: socket.socket) -> None:
@@ -131,11 +117,61 @@ def drain(connection: socket.socket) -> None:
 
 
 def head_of(connection: socket.socket) -> bytes:
-    """One request's line and headers."""
+    """One request's line and headers. Raises `ConnectionError` if the client ends the connection before."""
     head = b""
-    while b"\r\n\r\n" not in head and (more := connection.recv(1)):
+    while b"\r\n\r\n" not in head:
+        more = connection.recv(1)
+        if not more:
+            raise ConnectionResetError("the client ended the connection")
         head += more
     return head
+
+
+def connected(to: str) -> socket.socket:
+    """A connection to `host:port`, not to the place that a `Network` puts there."""
+    host, _, port = to.rpartition(":")
+    sock = socket.socket()
+    try:
+        _socket.socket.connect(sock, (host, int(port)))
+    except BaseException:
+        sock.close()  # the server may have ended meanwhile
+        raise
+    return sock
+
+
+def pass_on(one: socket.socket, other: socket.socket, wanted: Callable[[], bool] = lambda: True) -> None:
+    """Passes bytes both ways until both sides have ended. It drops pieces that are not `wanted`.
+
+    One thread does both: two must not read and write one TLS connection at the same time.
+    """
+    sinks = {one: other, other: one}
+    with selectors.DefaultSelector() as selector:
+        for source in sinks:
+            selector.register(source, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                source: Any = key.fileobj
+                if not _pass_piece(source, sinks[source], wanted):
+                    selector.unregister(source)
+
+
+def _pass_piece(source: Any, sink: socket.socket, wanted: Callable[[], bool]) -> bool:
+    """Passes on what has come. False at the end of the source, or when one of both is lost."""
+    is_first = True
+    try:
+        while is_first or (isinstance(source, ssl.SSLSocket) and source.pending()):
+            is_first, piece = False, source.recv(65536)
+            if not piece:
+                # Not SSLSocket.shutdown, after which nothing can be read.
+                socket.socket.shutdown(sink, socket.SHUT_WR)
+                return False
+            if wanted():
+                sink.sendall(piece)
+    except OSError:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sink, socket.SHUT_WR)
+        return False
+    return True
 
 
 def drip(connection: socket.socket, content: bytes, pause: float = 0.05) -> None:

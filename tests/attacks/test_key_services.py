@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +22,9 @@ from imagesig.keys import KeySettings
 from imagesig.keys.awskms.provider import AwsKmsProvider
 from imagesig.keys.plugin.process import plugin_environ
 from imagesig.keys.vault.connection import VaultConnection
+from imagesig.testing.connections import served_by
 from tests.makers import private_key
+from tests.tls import server_context
 
 PARENT = Path(__file__).parents[2]
 KEY = "awskms:///arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -68,7 +68,8 @@ def dripping_interim_answers(connection: socket.socket) -> None:
 
 
 def silent(connection: socket.socket) -> None:
-    time.sleep(30)
+    while connection.recv(65536):
+        pass
 
 
 def asking_for_patience(connection: socket.socket) -> None:
@@ -83,26 +84,8 @@ def dripping_handshake(connection: socket.socket) -> None:
 
 @pytest.fixture
 def listen() -> Iterator[Callable[[Serve], int]]:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-
-        def start(serve: Serve) -> int:
-            def run() -> None:
-                while True:
-                    try:
-                        connection, _ = server.accept()
-                    except OSError:
-                        return
-                    threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-            def one(connection: socket.socket) -> None:
-                with closing(connection), suppress(OSError):
-                    serve(connection)
-
-            threading.Thread(target=run, daemon=True).start()
-            port: int = server.getsockname()[1]
-            return port
-
-        yield start
+    with ExitStack() as stack:
+        yield lambda serve: int(stack.enter_context(served_by(serve)).rpartition(":")[2])
 
 
 DRIPS = [dripping_headers, dripping_body, dripping_chunks, dripping_interim_answers, silent, asking_for_patience]
@@ -304,8 +287,7 @@ def test_deeply_nested_json_is_an_error_of_the_key_service(listen: Callable[[Ser
 def test_tls_works_with_reads_that_end_in_time(listen: Callable[[Serve], int], tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = server_context(authority, "127.0.0.1")
     keys = {"1": {"public_key": private_key().public_key.pem}}
     body = json.dumps({"data": {"type": "ecdsa-p256", "keys": keys}}).encode()
 

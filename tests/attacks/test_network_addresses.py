@@ -166,9 +166,8 @@ STATUS += ["HTTP/1.1 2\xb20 OK", "HTTP/1.1  200 OK", "ICY 200 OK", "HTTP/1.1", "
 
 def saying(answer: str) -> Callable[[socket.socket], None]:
     def serve(connection: socket.socket) -> None:
-        while head_of(connection):
-            connection.sendall(answer.encode("latin-1"))
-            return
+        head_of(connection)
+        connection.sendall(answer.encode("latin-1"))
 
     return serve
 

@@ -25,6 +25,7 @@ from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry_client
 from imagesig.testing import Answer, InMemoryRegistry
 from tests.attacks.network import Network, drip, head_of, scripted, silent
+from tests.tls import server_context
 
 pytestmark = pytest.mark.usefixtures("quick_retries", "no_proxies")
 
@@ -179,9 +180,8 @@ def test_an_upload_that_is_read_slowly(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, way: str
 ) -> None:
     build_image(Layout.create(tmp_path / "source"), {"a": os.urandom(16 << 20)}, PLATFORMS[0], "1.0")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("registry.example", "proxy.example").configure_cert(context)
-    reading = threading.Event()
+    context = server_context(authority, "registry.example", "proxy.example")
+    reading, over = threading.Event(), threading.Event()
 
     def serve(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -193,11 +193,11 @@ def test_an_upload_that_is_read_slowly(
                 connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             if way == "over TLS in TLS":
                 inner = InnerTls(connection, context)
-                _store(inner.recv, inner.sendall, reading)
+                _store(inner.recv, inner.sendall, reading, over)
                 return
             if way != "in clear":
                 connection = stack.enter_context(context.wrap_socket(connection, server_side=True))
-            _store(connection.recv, connection.sendall, reading)
+            _store(connection.recv, connection.sendall, reading, over)
 
     with scripted(serve) as place:
         Network(
@@ -213,11 +213,17 @@ def test_an_upload_that_is_read_slowly(
         with in_time(UPLOAD_SECONDS), pytest.raises(DeadlineExceeded):
             copy(f"oci:{tmp_path}/source:1.0", image, timeout=UPLOAD_SECONDS)
         client.close()
+        over.set()
     assert reading.is_set()
 
 
-def _store(receive: Callable[[int], bytes], send: Callable[[bytes], object], reading: threading.Event) -> None:
-    """A registry that takes small blobs at once, and of a large one a little now and then."""
+def _store(
+    receive: Callable[[int], bytes],
+    send: Callable[[bytes], object],
+    reading: threading.Event,
+    over: threading.Event,
+) -> None:
+    """A registry that takes small blobs at once, and of a large one a little now and then until all is `over`."""
     while True:
         head = b""
         while b"\r\n\r\n" not in head:
@@ -230,11 +236,14 @@ def _store(receive: Callable[[int], bytes], send: Callable[[bytes], object], rea
         length = int(announced[1]) if announced else 0
         if length > 1 << 20:
             reading.set()
-            while receive(64):
-                time.sleep(0.05)
+            while receive(64) and not over.wait(0.05):
+                pass
             return
         while length:
-            length -= len(receive(min(length, 65536)))
+            piece = receive(min(length, 65536))
+            if not piece:
+                return
+            length -= len(piece)
         if method in (b"HEAD", b"GET"):
             status = b"404 x"
         else:
@@ -278,8 +287,7 @@ def test_a_registry_behind_a_proxy_over_tls_works(
     """What is above is about failures: the same way gives an answer."""
     content = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []})
     seen: list[bytes] = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("registry.example", "proxy.example").configure_cert(context)
+    context = server_context(authority, "registry.example", "proxy.example")
 
     def serve(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from imagesig import Policy, open_key, sign, verify
 from imagesig.testing import Answer, InMemoryRegistry, Request
 from imagesig.testing.images import StoredImages
 from imagesig.testing.profiles import PROFILES
-from tests.attacks.network import head_of, scripted
+from tests.attacks.network import connected, head_of, pass_on, scripted
 from tests.commands import run_here
 from tests.tls import tls_front, trusted
 
@@ -48,19 +46,10 @@ class Corporate:
         if not head.startswith(f"CONNECT {HOST}:443 ".encode()):
             connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
             return
-        host, _, port = self.front.rpartition(":")
-        with socket.create_connection((host, int(port))) as behind:
+        with connected(self.front) as behind:
             # Squid answers in HTTP/1.0, with headers of its own.
             connection.sendall(b"HTTP/1.0 200 Connection established\r\nvia: 1.1 proxy\r\n\r\n")
-            threading.Thread(target=_copy, args=(behind, connection), daemon=True).start()
-            _copy(connection, behind)
-
-
-def _copy(source: socket.socket, to: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(65536):
-            to.sendall(piece)
-        to.shutdown(socket.SHUT_WR)
+            pass_on(connection, behind)
 
 
 def harbor() -> InMemoryRegistry:

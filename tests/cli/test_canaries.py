@@ -10,9 +10,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -23,6 +22,7 @@ from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.layout.layout import Layout
 from imagesig.images.registry.connect import registry
 from imagesig.testing import InMemoryRegistry
+from imagesig.testing.loopback_server import ThreadedServer
 from tests.makers import private_key
 from tests.plugins.programs import executable
 
@@ -117,8 +117,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         folder / "bin/sigstore-kms-canary",
         _RECORDER.format(name="plugin") + "sys.stderr.write('K4narie? ' + repr(dict(os.environ)))\nsys.exit(1)\n",
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = ThreadedServer(("127.0.0.1", 0), _Echo)
+    server.start()
     echo = f"127.0.0.1:{server.server_port}"
     login = ("user", CANARIES["registry password"])
     with InMemoryRegistry(basic=login) as memory:
@@ -154,8 +154,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             "RELEASE_KEY": PEM,
         }
         yield Rig(folder, environ, echo, reference)
-    server.shutdown()
-    server.server_close()
+    server.stop()
 
 
 COMMANDS = (

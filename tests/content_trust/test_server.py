@@ -4,7 +4,6 @@ import base64
 import errno
 import json
 import os
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from imagesig.oci.reference import parse_reference
 from imagesig.testing.loopback_server import Answer, LoopbackServer, Request
 from tests.content_trust.notary import Notary, notary
 from tests.content_trust.repository import GUN, TrustRepository
+from tests.tls import server_context
 
 ROOT = File.current("root")
 
@@ -118,13 +118,8 @@ def test_a_realm_elsewhere_in_plain_http_gets_no_login(trust: Notary) -> None:
 
 def test_tls_files_are_those_of_docker(tmp_path: Path) -> None:
     authority, clients = trustme.CA(), trustme.CA()
-    loopback = LoopbackServer(lambda _request: Answer(200, b"{}"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    context.verify_mode = ssl.CERT_REQUIRED
-    clients.configure_trust(context)
-    inner = loopback._server
-    inner.socket = context.wrap_socket(inner.socket, server_side=True)
+    context = server_context(authority, "127.0.0.1", clients=clients)
+    loopback = LoopbackServer(lambda _request: Answer(200, b"{}"), tls=context)
     loopback.start()
     url, folder = f"https://{loopback.host}", tmp_path / "tls" / loopback.host
     folder.mkdir(parents=True)

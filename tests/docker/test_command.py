@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import subprocess
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -43,12 +46,11 @@ def test_when_the_docker_above_ends_the_build_is_interrupted(tmp_path: Path, abs
         above.listen()
 
         def end_later() -> None:
-            connection, _ = above.accept()
-            while not (tmp_path / "ready").exists():
-                time.sleep(0.01)
-            connection.close()
+            with above.accept()[0]:
+                while not (tmp_path / "ready").exists():
+                    time.sleep(0.01)
 
-        thread = threading.Thread(target=end_later)
+        thread = threading.Thread(target=end_later, daemon=True)
         thread.start()
         assert run([], environ(docker, **{SOCKET: address})) == 9
         thread.join()
@@ -64,3 +66,22 @@ def test_the_docker_that_runs_the_plugin_is_run_again(tmp_path: Path) -> None:
 def test_without_docker_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="docker's command is needed"):
         docker_program({"PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize("fails", ["subprocess.Popen.wait", "threading.Thread.start"])
+def test_docker_is_ended_and_waited_for_when_its_run_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    docker, works = executable(tmp_path / "docker", "import time\ntime.sleep(60)\n"), subprocess.Popen.wait
+
+    def fail(*_: object) -> None:
+        monkeypatch.setattr(subprocess.Popen, "wait", works)
+        raise RuntimeError
+
+    monkeypatch.setattr(fails, fail)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with pytest.raises(RuntimeError):
+            run([], environ(docker, **{SOCKET: "@imagesig-none"}))
+        gc.collect()
+    assert not [str(item.message) for item in said]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,8 @@ from imagesig.http.reach import ANYWHERE
 from imagesig.images.registry.connect import registry_client
 from imagesig.oci.reference import parse_reference
 from imagesig.testing import Answer, InMemoryRegistry
+from imagesig.testing.connections import served_by
+from tests.tls import server_context
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -42,29 +43,6 @@ def client() -> Iterator[HttpClient]:
     made = HttpClient(user_agent="test")
     yield made
     made.close()
-
-
-@contextlib.contextmanager
-def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """`host:port` of a server that gives each connection to `serve`, and closes it when that returns."""
-
-    def run() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                serve(connection)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 def request_head(connection: socket.socket) -> bytes:
@@ -127,7 +105,7 @@ def test_one_connection_serves_many_requests(client: HttpClient, method: str, co
         while request_head(connection):
             connection.sendall(content)
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         for _ in range(3):
             client.request(method, f"http://{host}/", reach=ANYWHERE, limit=10)
         client.close()
@@ -151,14 +129,14 @@ def test_a_connection_that_cannot_be_used_again_is_not(client: HttpClient, conte
         request_head(connection)
         connection.sendall(content)
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         for _ in range(2):
             assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
     assert len(made) == 2
 
 
 def test_a_connection_closed_while_idle_is_not_a_failure(client: HttpClient) -> None:
-    with server(answering(OK)) as host:
+    with served_by(answering(OK)) as host:
         for _ in range(3):
             assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10, attempts=1).body == b"ok"
 
@@ -213,13 +191,16 @@ def test_an_invalid_port_is_refused(client: HttpClient, url: str) -> None:
     ],
 )
 def test_an_invalid_answer_is_unreachable(client: HttpClient, content: bytes) -> None:
-    with server(answering(content)) as host, pytest.raises(Unreachable):
+    with served_by(answering(content)) as host, pytest.raises(Unreachable):
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10)
 
 
 def test_a_server_that_switches_to_another_protocol_is_said_to_do_so(client: HttpClient) -> None:
     switching = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
-    with server(answering(switching)) as host, pytest.raises(Unreachable, match="the server switched to another prot"):
+    with (
+        served_by(answering(switching)) as host,
+        pytest.raises(Unreachable, match="the server switched to another pro"),
+    ):
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10)
 
 
@@ -236,7 +217,7 @@ def test_a_server_that_switches_to_another_protocol_is_said_to_do_so(client: Htt
     ids=["chunked", "until closed", "an error"],
 )
 def test_a_body_without_end_is_cut_off(client: HttpClient, head: bytes, again: bytes) -> None:
-    with server(flooding(head, again)) as host, pytest.raises(LimitExceeded):
+    with served_by(flooding(head, again)) as host, pytest.raises(LimitExceeded):
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100_000)
 
 
@@ -257,33 +238,33 @@ _CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     ids=["headers", "one header", "a reason", "interim answers", "trailers", "one trailer", "a chunk extension"],
 )
 def test_endless_bytes_outside_the_body_are_cut_off(client: HttpClient, head: bytes, again: bytes) -> None:
-    with server(flooding(head, again)) as host, pytest.raises(Unreachable, match=r"more than \d+ bytes"):
+    with served_by(flooding(head, again)) as host, pytest.raises(Unreachable, match=r"more than \d+ bytes"):
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100, attempts=1)
 
 
 def test_the_answer_after_interim_ones_is_used(client: HttpClient) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: no\r\n\r\n"
-    with server(answering(interim + OK)) as host:
+    with served_by(answering(interim + OK)) as host:
         response = client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100)
     assert (response.status, response.body, response.headers) == (200, b"ok", {"content-length": "2"})
 
 
 def test_a_header_that_comes_twice_keeps_both_values(client: HttpClient) -> None:
     challenges = b"WWW-Authenticate: Basic realm=a\r\nwww-authenticate:  Bearer realm=b \r\n"
-    with server(answering(b"HTTP/1.1 401 No\r\n" + challenges + b"content-length: 0\r\n\r\n")) as host:
+    with served_by(answering(b"HTTP/1.1 401 No\r\n" + challenges + b"content-length: 0\r\n\r\n")) as host:
         response = client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100)
     assert response.headers["www-authenticate"] == "Basic realm=a, Bearer realm=b"
 
 
 def test_a_header_that_is_repeated_has_its_value_once(client: HttpClient) -> None:
     places = b"Location: /v2/app/blobs/uploads/1\r\n" * 3
-    with server(answering(b"HTTP/1.1 202 Accepted\r\n" + places + b"content-length: 0\r\n\r\n")) as host:
+    with served_by(answering(b"HTTP/1.1 202 Accepted\r\n" + places + b"content-length: 0\r\n\r\n")) as host:
         response = client.request("POST", f"http://{host}/", reach=ANYWHERE, limit=100)
     assert response.headers["location"] == "/v2/app/blobs/uploads/1"
 
 
 def test_trailers_are_no_headers(client: HttpClient) -> None:
-    with server(answering(_CHUNKED + b"2\r\nok\r\n0\r\nlocation: /evil\r\n\r\n")) as host:
+    with served_by(answering(_CHUNKED + b"2\r\nok\r\n0\r\nlocation: /evil\r\n\r\n")) as host:
         response = client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100)
     assert response.headers == {"transfer-encoding": "chunked"}
 
@@ -293,7 +274,7 @@ def test_trailers_are_no_headers(client: HttpClient) -> None:
     [("/", {"accept": "a\r\nx: y"}), ("/", {"accept\r\nx": "y"}), ("/", {"a": "\0"}), ("/", {"a": "\u20ac"})],
 )
 def test_a_header_that_would_be_another_one_is_refused(client: HttpClient, path: str, headers: dict[str, str]) -> None:
-    with server(answering(OK)) as host, pytest.raises(InvalidArgument, match="a header has"):
+    with served_by(answering(OK)) as host, pytest.raises(InvalidArgument, match="a header has"):
         client.request("GET", f"http://{host}{path}", reach=ANYWHERE, limit=100, headers=headers)
 
 
@@ -305,7 +286,7 @@ def test_a_path_with_invalid_characters_is_not_requested(client: HttpClient, pat
 
 def test_a_compressed_body_is_refused_unread(client: HttpClient) -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b..."
-    with server(answering(head)) as host, pytest.raises(UnexpectedResponse, match="gzip"):
+    with served_by(answering(head)) as host, pytest.raises(UnexpectedResponse, match="gzip"):
         client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=100)
 
 
@@ -316,7 +297,7 @@ def test_a_compressed_body_is_refused_unread(client: HttpClient) -> None:
 )
 def test_a_server_that_drips_meets_the_deadline(client: HttpClient, head: bytes) -> None:
     stop = threading.Event()
-    with server(dripping(head, stop)) as host:
+    with served_by(dripping(head, stop)) as host:
         try:
             with pytest.raises(DeadlineExceeded), deadline(0.5):
                 client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10_000)
@@ -423,14 +404,13 @@ def authority() -> trustme.CA:
 
 @contextlib.contextmanager
 def tls_server(authority: trustme.CA, *names: str) -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
+    context = server_context(authority, *names)
 
     def serve(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
             answering(OK)(secure)
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         yield host
 
 
@@ -468,14 +448,13 @@ def test_a_certificate_for_another_host_is_refused(authority: trustme.CA, tmp_pa
 
 def test_a_redirect_from_https_to_http_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = server_context(authority, "127.0.0.1")
 
     def serve(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
             answering(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n")(secure)
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
         with pytest.raises(UnexpectedResponse, match="HTTPS to HTTP"):
             client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10)
@@ -542,7 +521,7 @@ def test_whatever_sockets_tls_and_the_parser_raise_is_an_error_of_ours(
     def fail(*_: object, **__: object) -> None:
         raise kind("x")
 
-    with server(answering(OK)) as host:
+    with served_by(answering(OK)) as host:
         monkeypatch.setattr(place, fail)
         scheme = "https" if place.startswith("ssl") else "http"
         with pytest.raises(ImagesigError):
@@ -555,7 +534,7 @@ def test_what_the_source_of_an_upload_raises_goes_through_unchanged(client: Http
         yield b"a"
         raise kind("mine")
 
-    with server(answering(OK)) as host, pytest.raises(kind, match="mine"):
+    with served_by(answering(OK)) as host, pytest.raises(kind, match="mine"):
         client.upload("PUT", f"http://{host}/", chunks(), 2, reach=ANYWHERE, limit=10, headers={})
 
 
@@ -590,8 +569,7 @@ def test_a_redirect_from_https_to_https_of_another_host_is_followed_without_the_
     authority: trustme.CA, tmp_path: Path
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = server_context(authority, "127.0.0.1")
     heads: list[bytes] = []
 
     def elsewhere(connection: socket.socket) -> None:
@@ -599,14 +577,14 @@ def test_a_redirect_from_https_to_https_of_another_host_is_followed_without_the_
             heads.append(request_head(secure))
             secure.sendall(OK)
 
-    with server(elsewhere) as target:
+    with served_by(elsewhere) as target:
         moved = f"HTTP/1.1 307 x\r\nlocation: https://{target}/blob\r\ncontent-length: 0\r\n\r\n".encode()
 
         def serve(connection: socket.socket) -> None:
             with context.wrap_socket(connection, server_side=True) as secure:
                 answering(moved)(secure)
 
-        with server(serve) as host:
+        with served_by(serve) as host:
             client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
             headers = {"authorization": "s3cret", "accept": "a/b"}
             assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10, headers=headers).body == b"ok"
@@ -617,8 +595,7 @@ def test_a_redirect_from_https_to_https_of_another_host_is_followed_without_the_
 
 def test_the_login_of_a_proxy_goes_to_the_proxy_and_not_through_it(authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("registry.example").configure_cert(context)
+    context = server_context(authority, "registry.example")
     heads: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -628,7 +605,7 @@ def test_the_login_of_a_proxy_goes_to_the_proxy_and_not_through_it(authority: tr
             heads.append(request_head(secure))
             secure.sendall(OK)
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         proxies = Proxies({"https": f"http://user:s3cret@{host}"}, "")
         client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem", proxies=proxies)
         assert client.request("GET", "https://registry.example/x?y", reach=ANYWHERE, limit=10).body == b"ok"
@@ -647,8 +624,7 @@ def test_a_connection_on_which_more_came_than_the_answer_is_not_used_again(clien
         while request_head(connection):
             connection.sendall(OK + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
 
-    # One connection at a time is served: the second request waits for the first to be closed.
-    with server(serve) as host:
+    with served_by(serve) as host:
         for _ in range(2):
             assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
         client.close()
@@ -666,7 +642,7 @@ def test_an_answer_that_came_unasked_is_not_taken_for_the_next_one(client: HttpC
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
         came.set()
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         for _ in range(2):
             assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
             assert came.wait(5)
@@ -674,9 +650,8 @@ def test_an_answer_that_came_unasked_is_not_taken_for_the_next_one(client: HttpC
 
 def test_the_protocol_that_is_spoken_is_named_to_the_server(authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = server_context(authority, "127.0.0.1")
     context.set_alpn_protocols(["h2", "http/1.1"])
-    authority.issue_cert("127.0.0.1").configure_cert(context)
     chosen = []
 
     def serve(connection: socket.socket) -> None:
@@ -684,7 +659,7 @@ def test_the_protocol_that_is_spoken_is_named_to_the_server(authority: trustme.C
             chosen.append(secure.selected_alpn_protocol())
             answering(OK)(secure)
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
         assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
         client.close()
@@ -692,8 +667,7 @@ def test_the_protocol_that_is_spoken_is_named_to_the_server(authority: trustme.C
 
 
 def test_a_certificate_that_is_not_trusted_is_met_once(client: HttpClient, authority: trustme.CA) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = server_context(authority, "127.0.0.1")
     met = []
 
     def serve(connection: socket.socket) -> None:
@@ -701,7 +675,7 @@ def test_a_certificate_that_is_not_trusted_is_met_once(client: HttpClient, autho
         with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
             answering(OK)(secure)
 
-    with server(serve) as host, pytest.raises(Unreachable, match="TLS"):
+    with served_by(serve) as host, pytest.raises(Unreachable, match="TLS"):
         client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10, attempts=3)
     assert len(met) == 1
 
@@ -724,7 +698,7 @@ def test_closing_ends_idle_connections(client: HttpClient) -> None:
             connection.sendall(OK)
         ended.set()
 
-    with server(serve) as host:
+    with served_by(serve) as host:
         assert client.request("GET", f"http://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
         assert not ended.is_set()
         client.close()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 
 import pytest
 
 from imagesig import limits
-from imagesig.errors import UnexpectedResponse
+from imagesig.errors import UnexpectedResponse, Unreachable
 from imagesig.http.client import HttpClient
 from imagesig.http.dates import date_of, wait_of
 from imagesig.http.faults import NotConnected
@@ -187,3 +190,18 @@ def test_of_several_addresses_those_out_of_reach_are_left_out(monkeypatch: pytes
         monkeypatch.setattr("imagesig.http.connect.addresses", lambda *_: [inside])
         with pytest.raises(UnexpectedResponse, match=r"resolves to 10\.1\.2\.3: plain HTTP"):
             client.request("GET", f"http://name.example:{port}/", reach=LOOPBACK_ONLY, limit=1000, attempts=1)
+
+
+def test_a_socket_that_takes_no_option_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "the peer is gone")
+
+    client = HttpClient(user_agent="test")
+    with InMemoryRegistry() as server, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with monkeypatch.context() as patch:
+            patch.setattr(socket.socket, "setsockopt", refuse)
+            with pytest.raises(Unreachable):
+                client.request("GET", f"http://{server.host}/", reach=LOOPBACK_ONLY, limit=10, attempts=1)
+        gc.collect()
+    assert not [str(item.message) for item in said]

@@ -18,7 +18,7 @@ from imagesig.http.client import HttpClient
 from imagesig.http.reach import ANYWHERE
 from imagesig.http.tls_socket import TlsSocket
 from tests.attacks.network import scripted
-from tests.tls import trusted
+from tests.tls import server_context, trusted
 
 RESET = b"\x01\0\0\0\0\0\0\0"
 
@@ -43,10 +43,7 @@ def test_a_peer_that_resets_before_the_handshake_leaves_no_open_socket(sent: byt
 
 def test_an_alert_that_came_before_the_reset_is_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     authority, closed = trustme.CA(), threading.Event()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    context.verify_mode = ssl.CERT_REQUIRED
-    trustme.CA().configure_trust(context)
+    context = server_context(authority, "127.0.0.1", clients=trustme.CA())
 
     def serve(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

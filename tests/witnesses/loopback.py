@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from imagesig.errors import Unreachable
 from imagesig.http.client import Response
+from imagesig.testing.loopback_server import ThreadedServer
 from imagesig.witnesses import Query
 
 
@@ -62,16 +62,13 @@ def serving(answer: Callable[[Asked], Said | None]) -> Iterator[Server]:
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        listening.daemon_threads = True
-        server = Server(f"http://127.0.0.1:{listening.server_port}")
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            listening.shutdown()
-            thread.join()
+    listening = ThreadedServer(("127.0.0.1", 0), Handler)
+    server = Server(f"http://127.0.0.1:{listening.server_port}")
+    listening.start()
+    try:
+        yield server
+    finally:
+        listening.stop()
 
 
 class Fake:

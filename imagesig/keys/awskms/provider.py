@@ -233,6 +233,7 @@ class AwsKmsProvider(KeyProvider):
             if not self._owns_session or not credentials_are_stale(error):
                 raise
             with self._lock:
+                self._release()
                 self._session, self._made = None, {}
             return self._call_once(operation, key_id, arguments)
 

@@ -112,11 +112,13 @@ def _through(pool: urllib3.PoolManager, path: str) -> None:
 
             connection = socket.socket(socket.AF_UNIX)
             try:
-                connection.settimeout(_read_seconds())
+                connection.settimeout(max(_read_seconds(), 0.0))  # 0 after the deadline: a read then raises
                 connection.connect(path)
-            except OSError as error:
+            except BaseException as error:
                 connection.close()
-                raise NewConnectionError(self, "no connection") from error
+                if isinstance(error, OSError):
+                    raise NewConnectionError(self, "no connection") from error
+                raise
             return connection
 
     class LocalPool(made):  # type: ignore[valid-type, misc]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import trustme
@@ -23,7 +23,9 @@ from imagesig.errors import ImagesigError, Unauthorized, Unreachable
 from imagesig.images.build import PLATFORMS, build_image
 from imagesig.images.registry.credentials import CredentialFiles
 from imagesig.testing import Answer, InMemoryRegistry, Request
+from imagesig.testing.connections import served_by
 from imagesig.testing.loopback_server import LoopbackServer
+from tests.attacks.network import connected, pass_on
 from tests.peers.servers import distribution, unused_ports
 
 Act = Callable[..., Any]
@@ -283,35 +285,27 @@ class ForgetfulNetwork:
     """Passes each connection on for its first `requests`, and drops what comes later without a word, as routers do."""
 
     def __init__(self, to: str) -> None:
-        self._to, self.dropping, self.connections = to, False, 0
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.host = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._to, self.connections, self._forgotten = to, 0, 0
+
+    def __enter__(self) -> Self:
+        self._running = served_by(self._serve)
+        self.host = self._running.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._running.__exit__(*error)
 
     def forget(self) -> None:
         """Drops all that is sent over the connections made so far."""
         self._forgotten = self.connections
 
-    _forgotten = 0
+    def _serve(self, near: socket.socket) -> None:
+        self.connections += 1
+        self._pass(near, self.connections)
 
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listening.accept()
-                self.connections += 1
-                far = socket.create_connection(tuple(self._to.split(":")))  # type: ignore[arg-type]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(source, sink, self.connections), daemon=True).start()
-
-    def _pass(self, source: socket.socket, sink: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError), source, sink:
-            while piece := source.recv(65536):
-                if number > self._forgotten:
-                    sink.sendall(piece)
+    def _pass(self, near: socket.socket, number: int) -> None:
+        with connected(self._to) as far:
+            pass_on(near, far, lambda: number > self._forgotten)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -319,13 +313,13 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
     server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     server.add_image("app:1")
-    network, later = ForgetfulNetwork(server.host), 0.0
+    later = 0.0
     clock = __import__("time").monotonic
     monkeypatch.setattr("imagesig.http.direct.monotonic", lambda: clock() + later, raising=False)
-    image = f"{network.host}/app:1"
 
     def work(act: Act) -> None:
         nonlocal later
+        image = f"{network.host}/app:1"
         act("sign", image, key)
         network.forget()
         later = 55.0
@@ -334,25 +328,22 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
         assert act("verify", image, key).verified
         assert network.connections > before
 
-    with_session(work, Transport(timeout=30), kind)
-    network.close()
+    with ForgetfulNetwork(server.host) as network:
+        with_session(work, Transport(timeout=30), kind)
 
 
 @pytest.mark.usefixtures("quick_retries")
 def test_connections_that_a_router_forgot_cost_one_wait_and_not_one_each(
     server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images = [f"{server.host}/app:{number}" for number in range(16)]
-    network = ForgetfulNetwork(server.host)
     for number in range(16):
         server.add_image(f"app:{number}")
-    images = [f"{network.host}/app:{number}" for number in range(16)]
-    with Session(Transport(timeout=60)) as session:
+    with ForgetfulNetwork(server.host) as network, Session(Transport(timeout=60)) as session:
+        images = [f"{network.host}/app:{number}" for number in range(16)]
         assert all(outcome.ok for outcome in session.sign_many(images, key))
         network.forget()
         monkeypatch.setattr("imagesig.limits.READ_SECONDS", 0.5)
         assert session.verify(images[0], key).verified
-    network.close()
 
 
 @pytest.mark.usefixtures("quick_retries")
@@ -516,19 +507,18 @@ def test_a_server_that_ends_a_handshake_is_asked_again_and_not_called_untrusted(
     file, failing = trust(tmp_path / "ca.pem", authorities[0]), [1]
     passed = network._pass
 
-    def fail(source: socket.socket, sink: socket.socket, number: int) -> None:
+    def fail(near: socket.socket, number: int) -> None:
         if number > failing[0]:
-            return passed(source, sink, number)
-        with contextlib.suppress(OSError), source, sink:
-            if answer == "resets":
-                source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-            source.recv(1)
-            if answer == "alert":
-                source.sendall(b"\x15\x03\x03\x00\x02\x02\x50")  # internal_error
-        return None
+            passed(near, number)
+            return
+        if answer == "resets":
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        near.recv(1)
+        if answer == "alert":
+            near.sendall(b"\x15\x03\x03\x00\x02\x02\x50")  # internal_error
 
     network._pass = fail  # type: ignore[method-assign]
-    with Session(Transport(ca_file=file)) as session:
+    with network, Session(Transport(ca_file=file)) as session:
         session.sign(f"{network.host}/app:1", key)
         session.close()
         failing[0] = 1000
@@ -537,7 +527,6 @@ def test_a_server_that_ends_a_handshake_is_asked_again_and_not_called_untrusted(
         assert "trusted" not in str(gone.value)
         assert gone.value.retryable
         assert "proxy" in gone.value.hint
-    network.close()
 
 
 # --- keys of policies ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from botocore.client import BaseClient
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.errors import AccessDenied, ImagesigError
@@ -182,3 +183,17 @@ def test_an_empty_variable_does_not_hide_the_setting_of_the_file(
     monkeypatch.setenv("AWS_DEFAULTS_MODE", "")
     with pytest.raises(ImagesigError, match="InvalidDefaultsMode"), open_key("awskms:///alias/app"):
         pass
+
+
+def test_the_clients_of_credentials_that_ended_are_closed(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    WAYS["web-identity"](cloud, monkeypatch)
+    with AwsKmsProvider(region="eu-central-1") as provider:
+        key = provider.open("alias/app")
+        closed: list[object] = []
+        close = BaseClient.close
+        monkeypatch.setattr(BaseClient, "close", lambda client: (closed.append(client), close(client))[1])
+        cloud.source(2)
+        cloud.accepts(2)
+        assert key.sign(b"message")
+        assert len(closed) == 1
+    assert len(closed) == 2

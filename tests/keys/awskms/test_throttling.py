@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import boto3
@@ -13,6 +12,7 @@ import pytest
 
 from imagesig.errors import KeyProviderUnavailable
 from imagesig.keys.awskms.provider import AwsKmsProvider
+from imagesig.testing.loopback_server import ThreadedServer
 
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 METADATA = {
@@ -45,9 +45,8 @@ class Busy:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.server = ThreadedServer(("127.0.0.1", 0), Handler)
+        self.server.start()
         self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def answer(self, operation: str) -> tuple[int, dict[str, Any]]:
@@ -66,8 +65,7 @@ class Busy:
 def busy() -> Iterator[Busy]:
     running = Busy()
     yield running
-    running.server.shutdown()
-    running.server.server_close()
+    running.server.stop()
 
 
 @pytest.fixture

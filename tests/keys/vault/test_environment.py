@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -226,6 +228,19 @@ def test_a_socket_without_an_agent_is_explained(kind: str, tmp_path: Path) -> No
     expected = {"missing": "No such file", "file": "refused", "forsaken": "refused"}
     assert expected[kind] in str(refused.value)
     assert "agent" in refused.value.hint
+
+
+def test_a_deadline_that_passes_before_the_socket_connects_leaves_none_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagesig.keys.vault.transport.seconds_left", lambda: -0.001)
+    path = str(tmp_path / "agent.sock")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with ScriptedVault({"app": [private_key()]}, unix=path), pytest.raises(KeyProviderUnavailable):
+            signs("hashivault://app", VAULT_ADDR=f"unix://{path}", VAULT_TOKEN=TOKEN)
+        gc.collect()
+    assert not [str(item.message) for item in said]
 
 
 def test_only_an_agent_needs_no_token(vault: ScriptedVault) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,9 @@ from imagesig.keys import KeySettings, open_key, resolve_key
 from imagesig.keys.vault.connection import VaultConnection
 from imagesig.keys.vault.login import TokenLogin, kubernetes
 from imagesig.keys.vault.provider import VaultProvider
+from imagesig.testing.loopback_server import ThreadedServer
 from tests.makers import private_key
+from tests.tls import server_context
 
 TOKEN = "hvs.s3cret-token"
 Reply = tuple[int, dict[str, str], bytes]
@@ -77,13 +78,8 @@ class Double:
             def log_message(self, *_: object) -> None:
                 """Keeps quiet."""
 
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, *_: object) -> None:
-                """Keeps quiet about handshakes that fail, as they should."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.server = ThreadedServer(("127.0.0.1", 0), Handler)
+        self.server.start()
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def answer(self, path: str, body: bytes) -> Reply:
@@ -121,8 +117,7 @@ def ok(data: dict[str, Any]) -> Reply:
 def double() -> Iterator[Double]:
     running = Double()
     yield running
-    running.server.shutdown()
-    running.server.server_close()
+    running.server.stop()
 
 
 @pytest.fixture
@@ -323,10 +318,7 @@ def test_a_proxy_is_used_except_for_hosts_in_no_proxy(double: Double) -> None:
 
 def test_a_client_certificate_is_shown_to_a_vault_that_wants_one(double: Double, tmp_path: Path) -> None:
     authority = trustme.CA()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.verify_mode = ssl.CERT_REQUIRED
-    authority.configure_trust(context)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = server_context(authority, "127.0.0.1", clients=authority)
     double.server.socket = context.wrap_socket(double.server.socket, server_side=True)
     own = authority.issue_cert("signer@example.org")
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))

@@ -25,6 +25,7 @@ from imagesig.keys.chain import parse_chain
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.file.provider import key_from_pem
 from imagesig.keys.provider import SigningKey
+from imagesig.testing.connections import served_by
 from imagesig.testing.hostile.registries.endpoints import TAG, referrers
 from imagesig.testing.loopback_server import Answer, Pieces, Request
 from imagesig.testing.registry import Fault, InMemoryRegistry
@@ -223,22 +224,14 @@ def _listening(script: Pieces) -> Iterator[str]:
     closing = threading.Event()
 
     def play(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            for piece in script():
-                if closing.is_set() or (isinstance(piece, float) and closing.wait(piece)):
-                    return
-                if isinstance(piece, bytes):
-                    connection.sendall(piece)
+        for piece in script():
+            if closing.is_set() or (isinstance(piece, float) and closing.wait(piece)):
+                return
+            if isinstance(piece, bytes):
+                connection.sendall(piece)
 
-    def accept(listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=play, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+    with served_by(play) as place:
         try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
+            yield place
         finally:
             closing.set()
-            listener.shutdown(socket.SHUT_RDWR)
