@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.content_trust.key import KEY_SHAPE, TrustKey, key_id, parse_key
+from imagesig.content_trust.role import SNAPSHOT
 from imagesig.content_trust.update import File
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape, as_object, as_text
@@ -33,6 +34,10 @@ _CA_OPTION = "--notary-ca FILE, ca_file=, or docker's tls/HOST:PORT/ca.crt"
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))
 _MISSING = "METADATA_NOT_FOUND"
 _CONFLICT = "VERSION"
+_NO_SNAPSHOT_KEY = (
+    "give the snapshot key with --key (signer add: --signing-key), "
+    "or let the server sign: imagesig trust rotate REPO snapshot"
+)
 
 
 def server_url(named: str, image: Reference, environ: Mapping[str, str]) -> str:
@@ -118,7 +123,7 @@ class TrustServer:
         if answer.status == 400 and _error_of(answer.body)[0] == _CONFLICT:
             raise Stale(f"{redact(url)}: another writer has published a newer version", hint="run the same again")
         if answer.status != 200:
-            raise _refused(url, answer, "push")
+            raise _refused(url, answer, "push", "" if SNAPSHOT in files else _NO_SNAPSHOT_KEY)
 
     def public_key(self, repository: str, role: str, *, new: bool = False) -> TrustKey:
         """The key with which the server signs a role (`snapshot`, `timestamp`); with `new` it makes another one.
@@ -190,13 +195,16 @@ def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] |
     return None, None
 
 
-def _refused(url: str, answer: Response, actions: str) -> TransportError:
+def _refused(url: str, answer: Response, actions: str, about_snapshot: str = "") -> TransportError:
+    """The error for an answer. `about_snapshot` is the hint if the server says that it has no snapshot key."""
     code, detail = _error_of(answer.body)
     shown = f"{redact(url)}: status {answer.status}{f' ({quote(code)})' if code else ''}"
     shown += f": {quote(detail)}" if detail else ""
     if answer.status in (401, 403):
         return Unauthorized(shown, hint=f"log in with credentials that may {actions.replace(',', ' and ')}")
     hint = "name the trust server of this registry: --notary-server" if answer.status == 404 else ""
+    if answer.status == 400 and "snapshot key" in detail:
+        hint = about_snapshot
     return UnexpectedResponse(f"{shown}, 200 is needed", hint=hint)
 
 
