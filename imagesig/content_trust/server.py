@@ -18,6 +18,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape, as_object, as_text
 from imagesig.errors import InvalidArgument, MalformedError, Stale, TransportError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
+from imagesig.http.direct import ClientFiles
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
@@ -75,9 +76,9 @@ class TrustServer:
         self.url = url
         parsed = parse_url(url)
         authorities, client = _tls_files(parsed, docker_folder(environ))
-        self.ca_file = ca_file or authorities
+        self.ca_files = authorities if ca_file is None else (ca_file,)
         self._http = HttpClient(
-            ca_file=self.ca_file,
+            ca_files=self.ca_files,
             own=client,
             proxies=Proxies.from_environment(environ),
             user_agent=f"imagesig/{__version__}",
@@ -174,8 +175,8 @@ class TrustServer:
         self._http.close()
 
 
-def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] | None]:
-    """The authorities and the client certificate in docker's folder for the server.
+def _tls_files(url: Url, docker: Path) -> tuple[tuple[Path, ...], ClientFiles]:
+    """The files of authorities and the client certificate in docker's folder for the server. Names do not matter.
 
     Raises `InvalidArgument` for a folder that cannot be read: it may name authorities in place of the system's.
     """
@@ -188,11 +189,11 @@ def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] |
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a file name"
             raise InvalidArgument(f"docker's TLS files {folder}: cannot be listed ({reason})") from error
-        authorities = folder / "ca.crt"
+        authorities = tuple(item for item in found if item.suffix == ".crt")
         client = next(((item, item.with_suffix(".key")) for item in found if item.suffix == ".cert"), None)
-        if authorities in found or client:
-            return authorities if authorities in found else None, client
-    return None, None
+        if authorities or client:
+            return authorities, client
+    return (), None
 
 
 def _refused(url: str, answer: Response, actions: str, about_snapshot: str = "") -> TransportError:
