@@ -19,6 +19,7 @@ from imagesig.encoding.shape import Shape, as_object, as_text
 from imagesig.errors import InvalidArgument, MalformedError, Stale, TransportError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
 from imagesig.http.direct import ClientFiles
+from imagesig.http.faults import ServerHints
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
@@ -31,7 +32,12 @@ from imagesig.version import __version__
 
 DOCKER_SERVER = "https://notary.docker.io"
 SERVER_VARIABLE = "DOCKER_CONTENT_TRUST_SERVER"
-_CA_OPTION = "--notary-ca FILE, ca_file=, or docker's tls/HOST:PORT/ca.crt"
+_HINTS = ServerHints(
+    authority="--notary-ca FILE, ca_file=, or docker's tls/HOST:PORT/ca.crt",
+    plain="correct its port: this one speaks no TLS. On this machine you may begin its address with http://",
+    tls="begin its address with https://",
+    client="put client.cert and client.key into docker's tls/HOST:PORT",
+)
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))
 _MISSING = "METADATA_NOT_FOUND"
 _CONFLICT = "VERSION"
@@ -83,7 +89,7 @@ class TrustServer:
             proxies=Proxies.from_environment(environ),
             user_agent=f"imagesig/{__version__}",
         )
-        self._http.ca_option = _CA_OPTION
+        self._http.hints = _HINTS
         self._registry = f"{parsed.scheme}://{parsed.netloc}"
         self._login = RegistryLogin(self._http, credentials)
         self._reach: Reach = NOT_LINK_LOCAL if parsed.scheme == "https" else LOOPBACK_ONLY

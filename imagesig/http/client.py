@@ -18,7 +18,7 @@ from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import ClientFiles, Direct
-from imagesig.http.faults import REGISTRY_CA, What, check_port
+from imagesig.http.faults import REGISTRY_HINTS, What, check_port
 from imagesig.http.proxies import Proxies, ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.logs import Logger
@@ -65,7 +65,7 @@ class HttpClient:
 
     words: Callable[[Response], str] = staticmethod(lambda _: "")
     """The server's own words in the last 408, 429 or 5xx, to add to the error."""
-    ca_option = REGISTRY_CA  # The hint of an error names it.
+    hints = REGISTRY_HINTS  # They are in errors about TLS.
 
     def __init__(
         self, *, ca_files: Sequence[Path] = (), own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
@@ -263,7 +263,7 @@ class HttpClient:
     ) -> tuple[What, Answer]:
         # Plain HTTP that the user did not ask for never goes through a proxy.
         proxy = None if reach.loopback_only else self._proxies.find(url)
-        what = What(method, url, proxy, self.ca_option)
+        what = What(method, url, proxy, self.hints)
         remaining(what)
         with what.guarded():
             return what, self._direct.open(method, url, headers, body, proxy, reach)

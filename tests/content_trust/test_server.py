@@ -148,6 +148,26 @@ def test_tls_files_are_those_of_docker(tmp_path: Path) -> None:
         loopback.stop()
 
 
+def test_hints_about_tls_name_what_a_trust_server_has_and_no_option_of_registries(
+    trust: Notary, tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    loopback = LoopbackServer(lambda _request: Answer(200, b"{}"), tls=context)
+    loopback.start()
+    try:
+        for url, said in [
+            (trust.url.replace("http:", "https:"), "begin its address with http://"),
+            (f"http://{loopback.host}", "begin its address with https://"),
+        ]:
+            with pytest.raises(Unreachable) as refused:
+                server(url, docker=tmp_path).fetch(GUN, ROOT)
+            assert said in refused.value.hint
+            assert "plain-http" not in refused.value.hint
+    finally:
+        loopback.stop()
+
+
 @pytest.mark.parametrize("names", [["company.crt"], ["ca.crt", "new-ca.crt"]], ids=str)
 def test_every_crt_file_of_dockers_folder_is_an_authority(names: list[str], tmp_path: Path) -> None:
     """As docker reads the folder: the names do not matter, and an authority may be replaced by a second file."""
