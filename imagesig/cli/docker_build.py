@@ -14,7 +14,7 @@ from msgspec import Struct
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
 from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import no_recursive_option, parse_annotations
+from imagesig.cli.options import no_recursive_option, only_one, parse_annotations
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import transport_options
@@ -48,6 +48,8 @@ class Signing(Struct, frozen=True):
     "--key",
     "key_uri",
     required=True,
+    multiple=True,
+    callback=only_one,
     metavar="KEY_URI",
     help="Private key: file, key URI, or name of docker trust key.",
 )
