@@ -39,9 +39,9 @@ def shown_at(terminal: int) -> str:
     return shown.decode()
 
 
-def run_here(*arguments: object) -> click.testing.Result:
-    """The command in this process; an error of imagesig becomes its exit status, as in `main`."""
-    result = click.testing.CliRunner().invoke(cli, [str(item) for item in arguments])
+def run_here(*arguments: object, answers: str = "") -> click.testing.Result:
+    """The command in this process; an error of imagesig becomes its exit status, as in `main`. `answers` is stdin."""
+    result = click.testing.CliRunner().invoke(cli, [str(item) for item in arguments], input=answers)
     if isinstance(result.exception, ImagesigError):
         result.exit_code = result.exception.exit_status
         result.stderr_bytes = (result.stderr_bytes or b"") + str(result.exception).encode()

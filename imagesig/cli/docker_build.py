@@ -14,17 +14,18 @@ from msgspec import Struct
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
 from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import no_recursive_option, parse_annotations
+from imagesig.cli.options import no_recursive_option, only_one, parse_annotations
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import transport_options
 from imagesig.docker.build_arguments import SIGN, BuildRequest, build_request
 from imagesig.docker.buildx_metadata import BuiltImage, read_metadata
 from imagesig.docker.command import run
-from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.errors import ImageNotFound, ImagesigError, InvalidArgument
 from imagesig.formats import Format
 from imagesig.images.open import Transport
 from imagesig.keys.provider import SigningKey
+from imagesig.oci.reference import Reference
 from imagesig.text import quote
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Signing(Struct, frozen=True):
     "--key",
     "key_uri",
     required=True,
+    multiple=True,
+    callback=only_one,
     metavar="KEY_URI",
     help="Private key: file, key URI, or name of docker trust key.",
 )
@@ -139,12 +142,8 @@ def build_help(options: Sequence[str], subcommand: str, environ: Mapping[str, st
 
 def _sign_all(request: BuildRequest, signing: Signing, key: SigningKey, built: Sequence[BuiltImage]) -> None:
     pushed = [name for image in built for name in image.pushed] if request.pushes else []
-    written = [
-        (f"{archive}@{image.digest}", str(name))
-        for archive in request.archives
-        for image in built
-        for name in image.names or ("",)
-    ]
+    images = [(image.digest, name) for image in built for name in image.names or (None,)]
+    written = [(archive, *image) for archive in request.archives for image in images]
     options: SignOptions = {
         "formats": signing.formats,
         "annotations": parse_annotations(signing.annotations),
@@ -155,11 +154,25 @@ def _sign_all(request: BuildRequest, signing: Signing, key: SigningKey, built: S
         # One after the other: the second tag of an image finds the signatures that name no tag.
         for name in pushed:
             _note(sign(name, key, **options))
-        for archive, identity in written:
-            _note(sign(archive, key, **(options | {"identity": identity})))
+        for archive, digest, reference in written:
+            _note(_signed_archive(archive, digest, reference, key, options))
     except ImagesigError:
-        note(*(f"built, but perhaps not signed: {name}" for name in [*pushed, *(archive for archive, _ in written)]))
+        note(*(f"built, but perhaps not signed: {name}" for name in [*pushed, *(item[0] for item in written)]))
         raise
+
+
+def _signed_archive(
+    archive: str, digest: str, name: Reference | None, key: SigningKey, options: SignOptions
+) -> SignedImage:
+    """Signs an image in an archive that the build wrote.
+
+    Of several outputs, buildx names the digest of one: an archive whose image has no statements has another one.
+    """
+    named = options | {"identity": str(name or "")}
+    try:
+        return sign(f"{archive}@{digest}", key, **named)
+    except ImageNotFound:
+        return sign(f"{archive}:{name.tag}" if name else archive, key, **named)
 
 
 def _note(image: SignedImage) -> None:

@@ -8,13 +8,19 @@ import click
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.cli.options import FilePath, gathered
+from imagesig.cli.options import FilePath, gathered, only_one
 from imagesig.cli.settings import key_settings
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 
 key_uri_option = click.option(
-    "--key", "key_uri", required=True, metavar="KEY_URI", help="Private key: a file or key URI."
+    "--key",
+    "key_uri",
+    required=True,
+    multiple=True,
+    callback=only_one,
+    metavar="KEY_URI",
+    help="Private key: a file or key URI.",
 )
 """The private key of a command that signs."""
 passphrase_option = click.option(

@@ -31,6 +31,17 @@ def json_command(ctx: click.Context) -> str:
     return name
 
 
+def only_one(_ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str:
+    """The value of an option that is `multiple`, to refuse it if it is repeated: click would ignore all but the last.
+
+    Empty without a value.
+    """
+    if len(values) > 1:
+        times = f"{parameter.opts[0]} is given {len(values)} times, one is needed"
+        raise click.UsageError(f"{times}: run the command once for each")
+    return values[0] if values else ""
+
+
 def _remember_output(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
     if value == "json":
         root = ctx.find_root().command_path

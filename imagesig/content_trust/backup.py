@@ -9,7 +9,7 @@ from threading import Lock
 from imagesig.content_trust.metadata import most_bytes
 from imagesig.content_trust.role import RELEASES, ROOT
 from imagesig.content_trust.update import File
-from imagesig.errors import ImagesigError, InvalidArgument
+from imagesig.errors import ImagesigError, InvalidArgument, NotTrusted
 from imagesig.reading import Unreadable, is_file, is_folder, read_bounded
 from imagesig.text import quote
 
@@ -65,6 +65,18 @@ class TrustBackup:
             return is_file(path) or any(path.parent.glob(f"{path.stem}.*.json"))
         except OSError:  # a name that is too long for the file system, or a folder that cannot be listed
             return False
+
+    def check_has(self, repository: str) -> None:
+        """Returns if the folder has the files of a repository that is remembered.
+
+        Raises:
+            NotTrusted: it has none. This hides no repository that was deleted: only a server says that.
+        """
+        if self._metadata(repository) is None:
+            raise NotTrusted(
+                f"{self.folder} has no trust data for {repository}, and some are remembered",
+                hint=f"name another folder, or put the files there as {repository}/metadata/{ROOT}.json and so on",
+            )
 
     def _metadata(self, repository: str) -> Path | None:
         """The folder with the files of a repository; None if there is none."""

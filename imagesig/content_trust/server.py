@@ -12,11 +12,14 @@ from pathlib import Path
 
 from imagesig import limits
 from imagesig.content_trust.key import KEY_SHAPE, TrustKey, key_id, parse_key
+from imagesig.content_trust.role import SNAPSHOT
 from imagesig.content_trust.update import File
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import Shape, as_object, as_text
 from imagesig.errors import InvalidArgument, MalformedError, Stale, TransportError, Unauthorized, UnexpectedResponse
 from imagesig.http.client import HttpClient, Response
+from imagesig.http.direct import ClientFiles
+from imagesig.http.faults import ServerHints
 from imagesig.http.proxies import Proxies
 from imagesig.http.reach import LOOPBACK_ONLY, NOT_LINK_LOCAL, Reach
 from imagesig.images.registry.auth import RegistryLogin, TokenRequest
@@ -29,10 +32,19 @@ from imagesig.version import __version__
 
 DOCKER_SERVER = "https://notary.docker.io"
 SERVER_VARIABLE = "DOCKER_CONTENT_TRUST_SERVER"
-_CA_OPTION = "--notary-ca FILE, ca_file=, or docker's tls/HOST:PORT/ca.crt"
+_HINTS = ServerHints(
+    authority="--notary-ca FILE, ca_file=, or docker's tls/HOST:PORT/ca.crt",
+    plain="correct its port: this one speaks no TLS. On this machine you may begin its address with http://",
+    tls="begin its address with https://",
+    client="put client.cert and client.key into docker's tls/HOST:PORT",
+)
 _ERROR = Shape.of("", errors=Shape.of("code message detail"))
 _MISSING = "METADATA_NOT_FOUND"
 _CONFLICT = "VERSION"
+_NO_SNAPSHOT_KEY = (
+    "give the snapshot key with --key (signer add: --signing-key), "
+    "or let the server sign: imagesig trust rotate REPO snapshot"
+)
 
 
 def server_url(named: str, image: Reference, environ: Mapping[str, str]) -> str:
@@ -70,14 +82,14 @@ class TrustServer:
         self.url = url
         parsed = parse_url(url)
         authorities, client = _tls_files(parsed, docker_folder(environ))
-        self.ca_file = ca_file or authorities
+        self.ca_files = authorities if ca_file is None else (ca_file,)
         self._http = HttpClient(
-            ca_file=self.ca_file,
+            ca_files=self.ca_files,
             own=client,
             proxies=Proxies.from_environment(environ),
             user_agent=f"imagesig/{__version__}",
         )
-        self._http.ca_option = _CA_OPTION
+        self._http.hints = _HINTS
         self._registry = f"{parsed.scheme}://{parsed.netloc}"
         self._login = RegistryLogin(self._http, credentials)
         self._reach: Reach = NOT_LINK_LOCAL if parsed.scheme == "https" else LOOPBACK_ONLY
@@ -118,7 +130,7 @@ class TrustServer:
         if answer.status == 400 and _error_of(answer.body)[0] == _CONFLICT:
             raise Stale(f"{redact(url)}: another writer has published a newer version", hint="run the same again")
         if answer.status != 200:
-            raise _refused(url, answer, "push")
+            raise _refused(url, answer, "push", "" if SNAPSHOT in files else _NO_SNAPSHOT_KEY)
 
     def public_key(self, repository: str, role: str, *, new: bool = False) -> TrustKey:
         """The key with which the server signs a role (`snapshot`, `timestamp`); with `new` it makes another one.
@@ -169,8 +181,8 @@ class TrustServer:
         self._http.close()
 
 
-def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] | None]:
-    """The authorities and the client certificate in docker's folder for the server.
+def _tls_files(url: Url, docker: Path) -> tuple[tuple[Path, ...], ClientFiles]:
+    """The files of authorities and the client certificate in docker's folder for the server. Names do not matter.
 
     Raises `InvalidArgument` for a folder that cannot be read: it may name authorities in place of the system's.
     """
@@ -183,20 +195,23 @@ def _tls_files(url: Url, docker: Path) -> tuple[Path | None, tuple[Path, Path] |
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a file name"
             raise InvalidArgument(f"docker's TLS files {folder}: cannot be listed ({reason})") from error
-        authorities = folder / "ca.crt"
+        authorities = tuple(item for item in found if item.suffix == ".crt")
         client = next(((item, item.with_suffix(".key")) for item in found if item.suffix == ".cert"), None)
-        if authorities in found or client:
-            return authorities if authorities in found else None, client
-    return None, None
+        if authorities or client:
+            return authorities, client
+    return (), None
 
 
-def _refused(url: str, answer: Response, actions: str) -> TransportError:
+def _refused(url: str, answer: Response, actions: str, about_snapshot: str = "") -> TransportError:
+    """The error for an answer. `about_snapshot` is the hint if the server says that it has no snapshot key."""
     code, detail = _error_of(answer.body)
     shown = f"{redact(url)}: status {answer.status}{f' ({quote(code)})' if code else ''}"
     shown += f": {quote(detail)}" if detail else ""
     if answer.status in (401, 403):
         return Unauthorized(shown, hint=f"log in with credentials that may {actions.replace(',', ' and ')}")
     hint = "name the trust server of this registry: --notary-server" if answer.status == 404 else ""
+    if answer.status == 400 and "snapshot key" in detail:
+        hint = about_snapshot
     return UnexpectedResponse(f"{shown}, 200 is needed", hint=hint)
 
 

@@ -256,21 +256,21 @@ def _answered(request: UpdateRequest, fetch: Callable[[File], bytes | None], sou
 
 def _from_backup(backup: TrustBackup, request: UpdateRequest) -> TrustData | None:
     """The trust data in a folder. A missing file of a signer is skipped; the tags of this signer are then not known."""
-    repository = request.repository
     lacking: list[str] = []
 
     def wanted(role: str) -> bool:
-        if request.wanted(role) and not backup.has(repository, role):
+        is_there = backup.has(request.repository, role)
+        if request.wanted(role) and not is_there:
             lacking.append(role)
-            return False
-        return request.wanted(role)
+        return request.wanted(role) and is_there
 
+    if request.first(ROOT) is not None:
+        backup.check_has(request.repository)
     asked = replace(request, wanted=wanted)
-    view = _answered(asked, lambda file: backup.fetch(repository, file), str(backup.folder))
-    if view is None:
-        return None
-    listed = [role for role in lacking if role in view.snapshot.files]
-    return replace(view, skipped=(*view.skipped, *(f"{role}.json is not used: the folder lacks it" for role in listed)))
+    view = _answered(asked, partial(backup.fetch, request.repository), str(backup.folder))
+    listed = [role for role in lacking if view is not None and role in view.snapshot.files]
+    notes = [f"{role}.json is not used: the folder lacks it" for role in listed]
+    return view and replace(view, skipped=(*view.skipped, *notes))
 
 
 def _made(given: Mapping[str, object], environ: Mapping[str, str] | None = None) -> TrustServers:

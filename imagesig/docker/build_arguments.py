@@ -61,10 +61,14 @@ def build_request(subcommand: str, arguments: Sequence[str]) -> BuildRequest:
     """Splits the arguments of `build` or `bake`. A bake is signed in registries only.
 
     Raises:
-        InvalidArgument: no output of the build can be signed.
+        InvalidArgument: no image is built, or no output of the build can be signed.
     """
     options = list(_options(arguments))
     ours = [item for item in options if item.name.startswith("sign-")]
+    if instead := next((f"--{item.name}" for item in options if _builds_nothing(item)), ""):
+        raise InvalidArgument(
+            f"signing the build: {instead} builds no image", hint="to only check or print, leave --sign-key out"
+        )
     outputs = [_output(text) for text in _output_texts(subcommand, options)]
     pushed = [item.value in _TRUE for item in options if item.name == "push"][-1:] == [True]
     pushes = pushed or any(_pushes(output) for output in outputs)
@@ -86,6 +90,13 @@ def build_request(subcommand: str, arguments: Sequence[str]) -> BuildRequest:
         archives,
         metadata_file,
     )
+
+
+def _builds_nothing(option: _Option) -> bool:
+    """Whether buildx is asked for something else than an image. It pushes the result of a check all the same."""
+    if option.name == "call":
+        return option.value.partition(",")[0] not in ("", "build")
+    return option.name == "list" or (option.name in ("check", "print") and option.value not in _FALSE)
 
 
 def _is_true(flag: _Option) -> bool:

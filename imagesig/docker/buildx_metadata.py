@@ -52,11 +52,12 @@ def read_metadata(path: str | os.PathLike[str]) -> tuple[BuiltImage, ...]:
     """
     what = "buildx metadata"
     data = read_bounded(path, limits.BUILDX_METADATA_BYTES, what, streams=True)
-    document = parse_object(data, what, OURS, nodes=limits.BUILDX_METADATA_NODES)
-    found = tuple(_images(document, f"{what} {quote(os.fspath(path))}"))
+    where = f"{what} {quote(os.fspath(path))}"
+    document = parse_object(data, where, OURS, nodes=limits.BUILDX_METADATA_NODES)
+    found = tuple(_images(document, where))
     if not found:
         raise InvalidArgument(
-            f"{what} {quote(os.fspath(path))}: no {_DIGEST}, an image is needed",
+            f"{where}: no {_DIGEST}, an image is needed",
             hint="give the file that buildx build or bake wrote for --metadata-file, with --push",
         )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,9 @@ class TlsContext:
     """
 
     def __init__(
-        self, ca_file: str | None, client_certificate: tuple[Path, Path] | None, given: ssl.SSLContext | None
+        self, ca_files: Sequence[Path], client_certificate: tuple[Path, Path] | None, given: ssl.SSLContext | None
     ) -> None:
-        self._ca_file = ca_file
+        self._ca_files = ca_files
         self._client_certificate = client_certificate
         self._given = given
         self._made: ssl.SSLContext | None = None
@@ -42,10 +43,9 @@ class TlsContext:
             return self._given
         with self._lock:
             if self._made is None:
-                self._state = _state_of_authorities(self._ca_file)
-                if self._ca_file is not None:
-                    check_authorities(Path(self._ca_file))
-                context = client_context(cafile=self._ca_file)
+                self._state = _state_of_authorities(self._ca_files)
+                check_authorities(*self._ca_files)
+                context = client_context(*self._ca_files)
                 context.set_alpn_protocols(["http/1.1"])
                 context.sslsocket_class = TlsSocket
                 if self._client_certificate is not None:
@@ -58,14 +58,19 @@ class TlsContext:
     def forget_changed(self) -> bool:
         """Whether the files of authorities changed since they were read; the next connection reads them again."""
         with self._lock:
-            changed = self._made is not None and self._state != _state_of_authorities(self._ca_file)
+            changed = self._made is not None and self._state != _state_of_authorities(self._ca_files)
             if changed:
                 self._made = None
             return changed
 
 
-def check_authorities(file: Path) -> None:
-    """Raises `InvalidArgument` unless this is a PEM file with certificates."""
+def check_authorities(*files: Path) -> None:
+    """Raises `InvalidArgument` unless these are PEM files with certificates."""
+    for file in files:
+        _check_authority(file)
+
+
+def _check_authority(file: Path) -> None:
     import ssl
 
     def explain(error: Exception) -> InvalidArgument | None:
@@ -82,10 +87,10 @@ def check_authorities(file: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
 
 
-def _state_of_authorities(ca_file: str | None) -> object:
-    """A value that changes when the file of authorities does, or the system's file or folder if `ca_file` is None."""
-    if ca_file is not None:
-        return _state(ca_file)
+def _state_of_authorities(ca_files: Sequence[Path]) -> object:
+    """A value that changes when a file of authorities does, or the system's file or folder if there are no files."""
+    if ca_files:
+        return tuple(_state(str(file)) for file in ca_files)
     import ssl
 
     system = ssl.get_default_verify_paths()

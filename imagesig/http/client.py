@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from imagesig import limits
@@ -18,7 +18,7 @@ from imagesig.errors import LimitExceeded, UnexpectedResponse, Unreachable
 from imagesig.http.answer import Answer
 from imagesig.http.dates import wait_of
 from imagesig.http.direct import ClientFiles, Direct
-from imagesig.http.faults import REGISTRY_CA, What, check_port
+from imagesig.http.faults import REGISTRY_HINTS, What, check_port
 from imagesig.http.proxies import Proxies, ProxyDecision
 from imagesig.http.reach import Reach
 from imagesig.logs import Logger
@@ -59,25 +59,25 @@ _Once = Callable[[Url, Mapping[str, str], Reach], Response]
 
 
 class HttpClient:
-    """A pool of connections. Safe to use from several threads. `own` is our certificate for TLS.
+    """A pool of connections for several threads. `own` is our certificate for TLS.
 
-    `ca_file` names a PEM file of the authorities to trust instead of the system's."""
+    `ca_files` are PEM files of the authorities to trust instead of the system's."""
 
     words: Callable[[Response], str] = staticmethod(lambda _: "")
     """The server's own words in the last 408, 429 or 5xx, to add to the error."""
-    ca_option = REGISTRY_CA  # The hint of an error names it.
+    hints = REGISTRY_HINTS  # They are in errors about TLS.
 
     def __init__(
-        self, *, ca_file: Path | None = None, own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
+        self, *, ca_files: Sequence[Path] = (), own: ClientFiles = None, proxies: Proxies | None = None, user_agent: str
     ) -> None:
-        self.ca_file = ca_file
+        self.ca_files = tuple(ca_files)
         self._proxies = proxies or Proxies()
         self._own = {"user-agent": user_agent, "accept-encoding": "identity"}
-        if ca_file is not None:
+        if ca_files:
             from imagesig.http.authorities import check_authorities
 
-            check_authorities(ca_file)
-        self._direct = Direct(str(ca_file) if ca_file else None, _CONNECTIONS, _read_seconds, own)
+            check_authorities(*ca_files)
+        self._direct = Direct(self.ca_files, _CONNECTIONS, _read_seconds, own)
 
     def request(
         self,
@@ -263,7 +263,7 @@ class HttpClient:
     ) -> tuple[What, Answer]:
         # Plain HTTP that the user did not ask for never goes through a proxy.
         proxy = None if reach.loopback_only else self._proxies.find(url)
-        what = What(method, url, proxy, self.ca_option)
+        what = What(method, url, proxy, self.hints)
         remaining(what)
         with what.guarded():
             return what, self._direct.open(method, url, headers, body, proxy, reach)

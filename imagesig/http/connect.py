@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
@@ -50,12 +50,12 @@ class Connector:
 
     def __init__(
         self,
-        ca_file: str | None,
+        ca_files: Sequence[Path],
         read_seconds: Callable[[], float],
         client_certificate: tuple[Path, Path] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._trusted = (ca_file, client_certificate, context)
+        self._trusted = (ca_files, client_certificate, context)
         self._read_seconds = read_seconds
         self._homes: dict[Origin, Network] = {}
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -52,13 +52,13 @@ class Direct:
 
     def __init__(
         self,
-        ca_file: str | None,
+        ca_files: Sequence[Path],
         most: int,
         read_seconds: Callable[[], float],
         own: ClientFiles = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._connector = Connector(ca_file, read_seconds, own, context)
+        self._connector = Connector(ca_files, read_seconds, own, context)
         self._most = most
         self._idle: dict[_Place, list[_Idle]] = {}
         self._lock = threading.Lock()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from msgspec import Struct
+
 from imagesig.deadlines import remaining
 from imagesig.errors import ImagesigError, InvalidArgument, Unreachable
 from imagesig.external import external_call
@@ -13,20 +15,33 @@ from imagesig.text import printable, quote
 from imagesig.url import Url, redact
 
 _LOOK = "check the host name, the network and the proxy settings"
-_MAY_BE_TLS = "if the port speaks TLS, leave out --plain-http, or plain_http="
 _OF_TLS_PORT = regex(rb"(?i)HTTP request (?:was sent )?to (?:an )?HTTPS|plain HTTP to an SSL")
 """Words of Go, nginx and Apache."""
-REGISTRY_CA = "--registry-ca FILE, or ca_file="
-"""What names the certificate authorities of registries."""
+
+
+class ServerHints(Struct, frozen=True):
+    """What to do about TLS with one kind of server.
+
+    `authority` names the authorities, `plain` is for a port without TLS, `tls` for a port with it, `client` for a
+    server that may ask for a client's certificate.
+    """
+
+    authority: str
+    plain: str
+    tls: str
+    client: str
+
+
+REGISTRY_HINTS = ServerHints(
+    authority="--registry-ca FILE, or ca_file=",
+    plain="if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http=",
+    tls="if the port speaks TLS, leave out --plain-http, or plain_http=",
+    client="use another address, because imagesig sends none to registries",
+)
+_CERTIFICATE = "a client's certificate"
+_PLAIN = ("wrong version", "record layer", "packet length")
+_CLIENT = ("certificate required", "alert bad certificate", "alert unknown ca")
 _TLS_HINTS = (
-    (
-        ("wrong version", "record layer", "packet length"),
-        "if the server speaks HTTP without TLS and you accept that: --plain-http, or plain_http=",
-    ),
-    (
-        ("certificate required", "alert bad certificate", "alert unknown ca"),
-        "the server asks for a client's certificate, which imagesig does not send to registries: use another address",
-    ),
     (("alert",), "ask the administrator which versions of TLS the server accepts"),
     (("expired", "not yet valid"), "renew the server's certificate, or correct this machine's clock"),
     (("mismatch", "doesn't match"), "use a host name that the server's certificate has, or renew the certificate"),
@@ -38,23 +53,16 @@ class NotConnected(Exception):
     """There is no connection to the server; the cause says why."""
 
 
-_ENDED = (
-    "the server ended the connection: it may ask for a client's certificate, which imagesig does not send to "
-    "registries; check the proxy and the network"
-)
-"""For a TLS connection that ends early. It passes where a server restarts."""
-
-
 class What:
     """The description of one request, built only when it is needed. `proxy` is shown, so it must not hold a login.
 
-    `ca_option` is the option that names the certificate authorities of this kind of server.
+    `hints` are for this kind of server.
     """
 
-    __slots__ = ("ca_option", "method", "proxy", "url")
+    __slots__ = ("hints", "method", "proxy", "url")
 
-    def __init__(self, method: str, url: Url, proxy: object, ca_option: str = REGISTRY_CA) -> None:
-        self.method, self.url, self.proxy, self.ca_option = method, url, proxy, ca_option
+    def __init__(self, method: str, url: Url, proxy: object, hints: ServerHints = REGISTRY_HINTS) -> None:
+        self.method, self.url, self.proxy, self.hints = method, url, proxy, hints
 
     def __str__(self) -> str:
         return f"{self.method} {redact(str(self.url))}" + (f" through the proxy {self.proxy}" if self.proxy else "")
@@ -76,15 +84,17 @@ class What:
             reason, secure = _reason(error), self.url.scheme == "https"
             # Python 3.13 and newer say that the connection was reset where older ones say EOF.
             ended = "EOF occurred" in reason or (secure and isinstance(error, ConnectionResetError | BrokenPipeError))
-            hint = _LOOK if secure else f"{_LOOK}; {_MAY_BE_TLS}"
-            return Unreachable(f"{self}: {reason}", hint=_ENDED if ended else hint)
+            hint = _LOOK if secure else f"{_LOOK}; {self.hints.tls}"
+            if ended:  # It passes where a server restarts.
+                hint = f"the server ended the connection: if it asks for {_CERTIFICATE}, {self.hints.client}; {_LOOK}"
+            return Unreachable(f"{self}: {reason}", hint=hint)
         return None
 
 
 def check_port(status: int, body: bytes, what: What) -> None:
     """Returns unless this is the answer of a server that speaks TLS to a request without it. Raises `Unreachable`."""
     if status == 400 and what.url.scheme == "http" and _OF_TLS_PORT.search(body):
-        failure = Unreachable(f"{what}: the server speaks TLS, and the request was plain HTTP", hint=_MAY_BE_TLS)
+        failure = Unreachable(f"{what}: the server speaks TLS, and the request was plain HTTP", hint=what.hints.tls)
         failure.retryable = False
         raise failure
 
@@ -106,8 +116,13 @@ def _is_of_tls(error: Exception) -> bool:
 def _no_tls(what: What, error: Exception) -> Unreachable:
     reason = _reason(error)
     words = reason.lower().replace("_", " ")
-    other = f"name the authority that signed the certificate: {what.ca_option}"
-    hint = next((hint for known, hint in _TLS_HINTS if any(word in words for word in known)), other)
+    other = f"name the authority that signed the certificate: {what.hints.authority}"
+    known = (
+        (_PLAIN, what.hints.plain),
+        (_CLIENT, f"the server asks for {_CERTIFICATE}: {what.hints.client}"),
+        *_TLS_HINTS,
+    )
+    hint = next((hint for texts, hint in known if any(text in words for text in texts)), other)
     failure = Unreachable(f"{what}: no trusted TLS connection: {reason}", hint=hint)
     failure.retryable = False
     return failure

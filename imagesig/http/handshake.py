@@ -44,7 +44,7 @@ class Authorities(RedactedStruct, frozen=True):
     def of(cls, file: Path | None, environ: Mapping[str, str]) -> Authorities:
         """The authorities in a file of the user, else in those that OpenSSL's variables name, else the system's."""
         if file is not None:
-            return cls("--registry-ca", str(file), client_context(cafile=str(file)))
+            return cls("--registry-ca", str(file), client_context(file))
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             if environ.get(variable):
                 return cls(variable, environ[variable])
@@ -107,13 +107,13 @@ def server_time(url: Url, proxy: Proxy | None, context: ssl.SSLContext | None) -
     """The time in the server's answer to one request without a login; None if it sends none. Raises as `handshake`."""
     what = What("GET", url, proxy)
     with what.guarded():
-        answer = Direct(None, 1, connect_seconds, context=context).open("GET", url, {}, None, proxy, ANYWHERE)
+        answer = Direct((), 1, connect_seconds, context=context).open("GET", url, {}, None, proxy, ANYWHERE)
         answer.close()
         return date_of(answer.headers.get("date", ""))
 
 
 def _seen(url: Url, proxy: Proxy | None, what: What, context: ssl.SSLContext) -> Handshake:
-    with what.guarded(), _connected(Connector(None, connect_seconds, context=context), url, proxy) as line:
+    with what.guarded(), _connected(Connector((), connect_seconds, context=context), url, proxy) as line:
         tls = getattr(line, "_sslobj", None) or getattr(getattr(line, "_tls", None), "_sslobj", None)
         # Public since Python 3.13; before, a method of the object inside.
         chain = tls.get_unverified_chain() if tls is not None else ()

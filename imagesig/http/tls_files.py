@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def client_context(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
-    """A context for a client that trusts these certificates; without any, those of the system.
+def client_context(*ca_files: Path, cadata: str | None = None) -> ssl.SSLContext:
+    """A context for a client that trusts the certificates in PEM files or in text; without any, those of the system.
 
     As in Go's clients, each of these certificates is an anchor, also one of an intermediate authority, and an authority
     needs no more than what RFC 5280 wants of every reader. Python 3.13 and later do the first by themselves, and refuse
@@ -24,8 +24,10 @@ def client_context(*, cafile: str | None = None, cadata: str | None = None) -> s
     # speed: a registry on this machine needs no TLS (benchmarks/test_cli.py)
     import ssl
 
-    context = ssl.create_default_context(cafile=cafile, cadata=cadata)
-    if cafile is None and cadata is None:
+    context = ssl.create_default_context(cafile=str(ca_files[0]) if ca_files else None, cadata=cadata)
+    for file in ca_files[1:]:
+        context.load_verify_locations(cafile=file)
+    if not ca_files and cadata is None:
         _load_defaults(context)
     context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     context.hostname_checks_common_name = False

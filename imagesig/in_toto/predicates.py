@@ -81,15 +81,23 @@ _PROVENANCE_02 = _requires(builder="object", builder__id="text", buildType="text
 _PROVENANCE_1 = _requires(
     buildDefinition="object", buildDefinition__buildType="text", runDetails="object", runDetails__builder="object"
 )
-_SPDX = _requires(spdxVersion="text", SPDXID="text")
+_SPDX_2 = _requires(spdxVersion="text", SPDXID="text")
+_SPDX_3 = _requires(**{"@graph": "list"})
+
+
+def _check_spdx(value: Mapping[str, Raw], what: str) -> None:
+    """SPDX 3 is JSON-LD: it has a context and a graph, and its version is inside."""
+    (_SPDX_3 if {"@context", "@graph"} <= value.keys() else _SPDX_2)(value, what)
+
+
 PREDICATES = (
     PredicateType("custom", "https://cosign.sigstore.dev/attestation/v1", _requires()),
     PredicateType("slsaprovenance", "https://slsa.dev/provenance/v0.2", _PROVENANCE_02),
     PredicateType("slsaprovenance02", "https://slsa.dev/provenance/v0.2", _PROVENANCE_02),
     PredicateType("slsaprovenance1", "https://slsa.dev/provenance/v1", _PROVENANCE_1),
     PredicateType("link", "https://in-toto.io/Link/v1", _requires(name="text", materials="object", products="object")),
-    PredicateType("spdx", "https://spdx.dev/Document", _SPDX),
-    PredicateType("spdxjson", "https://spdx.dev/Document", _SPDX),
+    PredicateType("spdx", "https://spdx.dev/Document", _check_spdx),
+    PredicateType("spdxjson", "https://spdx.dev/Document", _check_spdx),
     PredicateType("cyclonedx", "https://cyclonedx.org/bom", _requires(bomFormat="text", specVersion="text")),
     PredicateType(
         "vuln",

@@ -75,7 +75,8 @@ class AttestationQuery(Struct, frozen=True):
     def _no_attester(self, rule: Rule) -> str:
         types = ", ".join(dict.fromkeys(short_name(item.predicate_type) for item in rule.attested)) or "none"
         wanted = short_name(self.predicate_type) if self.predicate_type else "anything"
-        return f"no authority of it may attest {wanted} (types that it requires: {types})"
+        missing = "" if self.predicate_type else "; no type is asked for: --type, or predicate_type="
+        return f"no authority of it may attest {wanted} (types that it requires: {types}){missing}"
 
     def _with_conditions(self, requirement: Attested) -> Attested:
         return replace(

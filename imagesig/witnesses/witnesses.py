@@ -68,7 +68,11 @@ def online(
         timestamp_seconds: time limit for each timestamp.
     """
     proxies = Proxies.from_environment(os.environ)
-    fetcher = Web(HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}"))
+    fetcher = Web(
+        HttpClient(
+            ca_files=() if ca_file is None else (ca_file,), proxies=proxies, user_agent=f"imagesig/{__version__}"
+        )
+    )
     checker = RevocationChecker(
         fetcher, crl_cache=_cache(crl_folder), ocsp_seconds=ocsp_seconds, crl_seconds=crl_seconds
     )

@@ -260,6 +260,12 @@ WRONG = {
     "key without a name": (2, ["sign", "--key", "", "oci:image:1.0"]),
     "key that is a folder": (1, ["sign", "--key", ".", "oci:image:1.0"]),
     "key of an unknown kind": (2, ["sign", "--key", "foo://x", "oci:image:1.0"]),
+    "two keys to sign with": (2, ["sign", "--key", "release.key", "--key", "other.key", "oci:image:1.0"]),
+    "two keys to remove": (2, ["remove", "--key", "release.pub", "--key", "other.pub", "oci:image:1.0"]),
+    "two keys that verify": (
+        2,
+        ["attach", "--key", "release.pub", "--key", "other.pub", "--signature", "s", "oci:image:1.0"],
+    ),
     "public key to sign with": (1, ["sign", "--key", "release.pub", "oci:image:1.0"]),
     "unknown format": (2, ["sign", "--key", "release.key", "--format", "x", "oci:image:1.0"]),
     "annotation without a value": (2, ["sign", "--key", "release.key", "--annotation", "x", "oci:image:1.0"]),

@@ -167,6 +167,24 @@ def test_an_archive_is_signed_and_the_classic_store_refuses_to_write_it(
     assert installed.run("load", "-i", "app.tar", cwd=work).returncode == 0
 
 
+def test_an_archive_beside_a_push_is_signed_by_its_own_digest(
+    docker_containerd: DockerEngine, work: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """buildx names one digest for all outputs: it pushes a statement of provenance too, which the archive lacks."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker_containerd.config))
+    assert run_here("docker", "install", "--builder").exit_code == 0
+    try:
+        outputs = ["-t", f"{name}:1", "--push", "-o", "type=oci,dest=app.tar"]
+        docker_containerd.run("build", "--sign-key", "k.key", *outputs, "app", cwd=work)
+    finally:
+        assert run_here("docker", "uninstall").exit_code == 0
+
+    pushed = imagesig.verify(f"{name}:1", work / "k.pub")
+    policy = imagesig.Policy.any_of(work / "k.pub", identity=f"{name}:1")
+    written = imagesig.verify(f"oci-archive:{work / 'app.tar'}:1", policy)
+    assert pushed.digest != written.digest
+
+
 def test_what_is_loaded_and_not_pushed_is_not_signed(docker: DockerEngine, work: Path, name: str) -> None:
     docker.run("buildx", "build", "--load", "-t", f"{name}:1", "--metadata-file", "m.json", "app", cwd=work)
 

@@ -143,6 +143,45 @@ def test_tls_files_are_those_of_docker(tmp_path: Path) -> None:
         loopback.stop()
 
 
+def test_hints_about_tls_name_what_a_trust_server_has_and_no_option_of_registries(
+    trust: Notary, tmp_path: Path
+) -> None:
+    context = server_context(trustme.CA(), "127.0.0.1")
+    loopback = LoopbackServer(lambda _request: Answer(200, b"{}"), tls=context)
+    loopback.start()
+    try:
+        for url, said in [
+            (trust.url.replace("http:", "https:"), "begin its address with http://"),
+            (f"http://{loopback.host}", "begin its address with https://"),
+        ]:
+            with pytest.raises(Unreachable) as refused:
+                server(url, docker=tmp_path).fetch(GUN, ROOT)
+            assert said in refused.value.hint
+            assert "plain-http" not in refused.value.hint
+    finally:
+        loopback.stop()
+
+
+@pytest.mark.parametrize("names", [["company.crt"], ["ca.crt", "new-ca.crt"]], ids=str)
+def test_every_crt_file_of_dockers_folder_is_an_authority(names: list[str], tmp_path: Path) -> None:
+    """As docker reads the folder: the names do not matter, and an authority may be replaced by a second file."""
+    authorities = [trustme.CA() for _ in names]
+    context = server_context(authorities[-1], "127.0.0.1")
+    loopback = LoopbackServer(lambda _request: Answer(200, b"{}"), tls=context)
+    folder = tmp_path / "tls" / loopback.host
+    folder.mkdir(parents=True)
+    for name, authority in zip(names, authorities, strict=True):
+        authority.cert_pem.write_to_path(str(folder / name))
+    loopback.start()
+    try:
+        assert server(f"https://{loopback.host}", docker=tmp_path).fetch(GUN, ROOT) == b"{}"
+        (folder / names[-1]).write_text("none")
+        with pytest.raises(InvalidArgument, match=f"certificate authorities: {folder / names[-1]}"):
+            server(f"https://{loopback.host}", docker=tmp_path)
+    finally:
+        loopback.stop()
+
+
 @pytest.mark.parametrize("made", ["dangling", "folder", "loop", "unlistable"])
 def test_authorities_of_docker_that_cannot_be_read_are_not_replaced_by_the_systems(
     made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -99,6 +99,30 @@ def test_a_flag_of_ours_is_true_or_false_and_nothing_else(flag: str) -> None:
         build_request("build", ["--push", "--sign-key", "k", flag, "."])
 
 
+@pytest.mark.parametrize(
+    ("subcommand", "given"),
+    [
+        ("build", "--check"),
+        ("build", "--check=1"),
+        ("build", "--call=outline"),
+        ("build", "--call targets,format=json"),
+        ("bake", "--check"),
+        ("bake", "--print"),
+        ("bake", "--list=targets"),
+    ],
+)
+def test_what_builds_no_image_is_not_signed(subcommand: str, given: str) -> None:
+    """buildx pushes the result of a check, which is no image, under the name of the image."""
+    with pytest.raises(InvalidArgument, match="builds no image") as refused:
+        build_request(subcommand, [*given.split(), "--sign-key=k", "--push", "."])
+    assert "leave --sign-key out" in refused.value.hint
+
+
+@pytest.mark.parametrize("given", ["--check=false", "--call=build", "--call=", "--print=0"])
+def test_a_build_that_is_a_build_is_signed(given: str) -> None:
+    assert build_request("build", [given, "--sign-key=k", "--push", "."]).pushes
+
+
 def test_the_user_s_metadata_file_is_used() -> None:
     for given in (["--metadata-file", "m", "--push"], ["--push", "--metadata-file=m"]):
         assert build_request("build", given).metadata_file == "m"

@@ -64,7 +64,7 @@ REFUSED: list[tuple[object, type[ImagesigError], str]] = [
     ({"buildx.build.ref": "x"}, InvalidArgument, "no containerimage.digest"),
     ({"a": {"buildx.build.ref": "x"}, "b": 3}, InvalidArgument, "no containerimage.digest"),
     ("[]", MalformedError, "a JSON object is needed"),
-    ("{", MalformedError, "JSON"),
+    ("{", MalformedError, "buildx metadata '.+: not JSON"),
     ('{"containerimage.digest": "a", "containerimage.digest": "b"}', MalformedError, "twice"),
     (BUILD | {"containerimage.digest": "sha256:12"}, InvalidArgument, "a sha256 digest is needed"),
     (BUILD | {"containerimage.digest": 3}, InvalidArgument, "a sha256 digest is needed"),

@@ -417,7 +417,7 @@ def tls_server(authority: trustme.CA, *names: str) -> Iterator[str]:
 def test_a_server_of_a_named_authority_is_trusted(authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with tls_server(authority, "127.0.0.1") as host:
-        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+        client = HttpClient(user_agent="test", ca_files=[tmp_path / "ca.pem"])
         assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
         client.close()
 
@@ -440,7 +440,7 @@ def test_a_server_without_tls_is_refused_and_the_option_is_named(client: HttpCli
 def test_a_certificate_for_another_host_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with tls_server(authority, "registry.example") as host:
-        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+        client = HttpClient(user_agent="test", ca_files=[tmp_path / "ca.pem"])
         with pytest.raises(Unreachable, match="TLS"):
             client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10)
         client.close()
@@ -455,7 +455,7 @@ def test_a_redirect_from_https_to_http_is_refused(authority: trustme.CA, tmp_pat
             answering(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n")(secure)
 
     with served_by(serve) as host:
-        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+        client = HttpClient(user_agent="test", ca_files=[tmp_path / "ca.pem"])
         with pytest.raises(UnexpectedResponse, match="HTTPS to HTTP"):
             client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10)
         client.close()
@@ -465,13 +465,13 @@ def test_a_redirect_from_https_to_http_is_refused(authority: trustme.CA, tmp_pat
 def test_an_invalid_file_of_authorities_is_refused_at_once(tmp_path: Path, content: str) -> None:
     (tmp_path / "ca.pem").write_text(content)
     with pytest.raises(InvalidArgument, match=r"ca\.pem"):
-        HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+        HttpClient(user_agent="test", ca_files=[tmp_path / "ca.pem"])
 
 
 def test_a_folder_or_nothing_as_authorities_is_refused_at_once(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(InvalidArgument, match="certificate authorities"):
-            HttpClient(user_agent="test", ca_file=path)
+            HttpClient(user_agent="test", ca_files=[path])
 
 
 def test_attempts_are_bounded(client: HttpClient) -> None:
@@ -585,7 +585,7 @@ def test_a_redirect_from_https_to_https_of_another_host_is_followed_without_the_
                 answering(moved)(secure)
 
         with served_by(serve) as host:
-            client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+            client = HttpClient(user_agent="test", ca_files=[tmp_path / "ca.pem"])
             headers = {"authorization": "s3cret", "accept": "a/b"}
             assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10, headers=headers).body == b"ok"
             client.close()
@@ -607,7 +607,7 @@ def test_the_login_of_a_proxy_goes_to_the_proxy_and_not_through_it(authority: tr
 
     with served_by(serve) as host:
         proxies = Proxies({"https": f"http://user:s3cret@{host}"}, "")
-        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem", proxies=proxies)
+        client = HttpClient(user_agent="test", ca_files=[tmp_path / "ca.pem"], proxies=proxies)
         assert client.request("GET", "https://registry.example/x?y", reach=ANYWHERE, limit=10).body == b"ok"
         client.close()
     assert heads[0].startswith(b"CONNECT registry.example:443 HTTP/1.1\r\n")
@@ -660,7 +660,7 @@ def test_the_protocol_that_is_spoken_is_named_to_the_server(authority: trustme.C
             answering(OK)(secure)
 
     with served_by(serve) as host:
-        client = HttpClient(user_agent="test", ca_file=tmp_path / "ca.pem")
+        client = HttpClient(user_agent="test", ca_files=[tmp_path / "ca.pem"])
         assert client.request("GET", f"https://{host}/", reach=ANYWHERE, limit=10).body == b"ok"
         client.close()
     assert chosen == ["http/1.1"]

@@ -58,7 +58,7 @@ def test_an_alert_that_came_before_the_reset_is_the_reason(monkeypatch: pytest.M
         return send(sock, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("ssl.SSLSocket.send", late)
-    client = HttpClient(user_agent="test", ca_file=trusted(authority, tmp_path))
+    client = HttpClient(user_agent="test", ca_files=[trusted(authority, tmp_path)])
     with scripted(serve) as place, pytest.raises(Unreachable) as refused:
         client.request("GET", f"https://{place}/", reach=ANYWHERE, limit=10, attempts=1)
     client.close()

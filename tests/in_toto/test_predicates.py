@@ -44,6 +44,16 @@ def test_a_predicate_of_the_right_shape_passes_and_each_missing_member_is_named(
             check_predicate(predicate_type(name), text(GOOD[name] | {member: 7}))
 
 
+@pytest.mark.parametrize("context", ["https://spdx.org/rdf/3.0.1/spdx-context.jsonld", ["https://a.example"], {}])
+def test_a_document_of_spdx_3_has_a_graph_in_place_of_a_version(context: object) -> None:
+    uri = predicate_type("spdxjson")
+    check_predicate(uri, text({"@context": context, "@graph": [{"type": "SpdxDocument"}]}))
+    with pytest.raises(InvalidArgument, match=r"\.@graph is '7', list is needed"):
+        check_predicate(uri, text({"@context": context, "@graph": 7}))
+    with pytest.raises(InvalidArgument, match="no member 'spdxVersion'"):
+        check_predicate(uri, text({"@context": context}))
+
+
 def test_a_member_inside_is_named_with_its_path() -> None:
     with pytest.raises(InvalidArgument, match=r"\.builder has no member 'id'"):
         check_predicate(predicate_type("slsaprovenance"), text({"builder": {}, "buildType": "y"}))

@@ -32,6 +32,7 @@ _SBOMS = (
     "text/spdx+xml",
     "application/vnd.cyclonedx",
     "application/vnd.syft+json",
+    "application/vnd.goharbor.harbor.sbom",
 )
 _SIGNATURES = frozenset((NOTATION, SIMPLE_SIGNING, *(item.artifact_type for item in NAMES)))
 

@@ -114,9 +114,9 @@ def _tls(url: str, server: TrustServer, proxies: Proxies) -> Iterator[Diagnosis]
         yield Diagnosis(f"{_PREFIX}TLS", State.OK, "not used")
         return
     authorities = Authorities.of(None, os.environ)
-    if server.ca_file is not None:
-        context = client_context(cafile=str(server.ca_file))
-        authorities = Authorities("--notary-ca, or docker's folder", str(server.ca_file), context)
+    if server.ca_files:
+        files = ", ".join(map(str, server.ca_files))
+        authorities = Authorities("--notary-ca, or docker's folder", files, client_context(*server.ca_files))
     with deadline(limits.OPERATION_SECONDS):
         yield from tuple(servers.tls(_PREFIX, url, proxies.decide(parsed), authorities))
 

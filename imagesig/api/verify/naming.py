@@ -128,14 +128,20 @@ def _statement(image: Reference, trust: ContentTrust, now: datetime, servers: Tr
         warnings += (f"{origin}: its root key {keys} was trusted at first contact, and is not pinned",)
     release = _release(view, image, trust)
     if release is None:
-        what = f"tag {quote(image.tag)}" if image.tag else image.digest
-        return _not_accepted(trust, origin, f"{what} is not released", warnings)
+        return _not_accepted(trust, origin, _not_released(image), warnings)
     examined = _examined(release, image, trust, origin)
     signed_by = signers_of(view, release.tag, release.manifest)
     if missing := [name for name in trust.signer_names if name not in signed_by]:
         unsigned = NotTrusted(f"tag {quote(release.tag)} is released, but not signed by {' and '.join(missing)}")
         examined = replace(examined, checks=(*examined.checks, Check.failed("signer", unsigned)))
     return Statement(trust, examined, None, False, warnings)
+
+
+def _not_released(image: Reference) -> str:
+    tag = f"tag {quote(image.tag)}"
+    if image.tag and image.digest:
+        return f"{image.digest} is not released as {tag}"
+    return f"{image.digest or tag} is not released"
 
 
 def _not_accepted(trust: ContentTrust, origin: str, why: str, warnings: tuple[str, ...]) -> Statement:

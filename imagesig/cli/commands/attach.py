@@ -11,7 +11,7 @@ from imagesig.api.sign.signing_elsewhere import attach
 from imagesig.cli.commands.generate_payload import annotation_option, identity_option
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import passphrase_option
-from imagesig.cli.options import FilePath, output_option, parse_annotations
+from imagesig.cli.options import FilePath, only_one, output_option, parse_annotations
 from imagesig.cli.output.render import write_json
 from imagesig.cli.output.signed import write_signed
 from imagesig.cli.output.terminal import note
@@ -45,7 +45,8 @@ from imagesig.trust import TrustedKey
 @click.option(
     "--key",
     "key_uri",
-    default="",
+    multiple=True,
+    callback=only_one,
     metavar="KEY",
     help="Public key (file or URI) that must verify the signature. Default: that of the certificate.",
 )

@@ -11,7 +11,7 @@ from imagesig.api.outcome import Outcome, attempt
 from imagesig.api.removing import RemovedImage, remove
 from imagesig.cli.help import GroupedCommand
 from imagesig.cli.key_options import passphrase_option
-from imagesig.cli.options import output_option
+from imagesig.cli.options import only_one, output_option
 from imagesig.cli.output.failure import fail, worst
 from imagesig.cli.output.render import word, write_json
 from imagesig.cli.output.terminal import note, say
@@ -33,7 +33,8 @@ from imagesig.keys.uri import open_public_keys
 @click.option(
     "--key",
     "key_uri",
-    default="",
+    multiple=True,
+    callback=only_one,
     metavar="KEY",
     help="Remove the signatures that this public key (file or URI) verifies.",
 )

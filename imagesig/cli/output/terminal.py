@@ -15,6 +15,7 @@ from typing import TextIO
 
 import click
 
+from imagesig.errors import InvalidArgument
 from imagesig.text import holds_key, printable, sentence, visible
 
 _CLEAR_LINE = "\r\x1b[K"
@@ -42,11 +43,24 @@ def note(*lines: str) -> None:
     _flush(sys.stderr)
 
 
-def ask(question: str) -> None:
-    """Asks a question on stderr. The command ends unless the answer is yes."""
-    if sys.stdin is None:
-        raise click.Abort
-    click.confirm(sentence(question), abort=True, err=True)
+def ask(question: str, *, hint: str) -> None:
+    """Asks a question on stderr. The command ends unless the answer is yes.
+
+    Raises:
+        InvalidArgument: nobody answered. `hint` says how to do it without the question.
+    """
+    agreed = None
+    if sys.stdin is not None:
+        try:
+            agreed = click.confirm(sentence(question), err=True)
+        except click.Abort as ended:
+            if isinstance(ended.__context__, KeyboardInterrupt):
+                raise
+    if agreed is None:
+        raise InvalidArgument(f"{question} nobody answered, yes is needed", hint=hint)
+    if not agreed:
+        note("the answer was not yes: nothing was changed")
+        raise click.exceptions.Exit(1)
 
 
 def document(text: str, *, flush: bool = True) -> None:

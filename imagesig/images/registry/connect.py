@@ -112,7 +112,9 @@ class RegistryClient:
         ca_file: Path | None = None,
         proxies: Proxies | None = None,
     ) -> None:
-        self._http = HttpClient(ca_file=ca_file, proxies=proxies, user_agent=f"imagesig/{__version__}")
+        self._http = HttpClient(
+            ca_files=() if ca_file is None else (ca_file,), proxies=proxies, user_agent=f"imagesig/{__version__}"
+        )
         self._http.words = words
         self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
         self._places = Places(self._http, plain_http=plain_http, only_tls=ca_file is not None)

@@ -47,7 +47,7 @@ class Contact:
     @property
     def ca_file(self) -> Path | None:
         """The file of the authorities that are trusted instead of the system's."""
-        return self._http.ca_file
+        return next(iter(self._http.ca_files), None)
 
     @property
     def login(self) -> str:

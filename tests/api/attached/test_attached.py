@@ -344,6 +344,21 @@ def test_the_commands(image: imagesig.Image) -> None:
     assert len(run_here("download", "signature", name).stdout.splitlines()) == 2
 
 
+def test_an_sbom_of_harbor_is_one_although_its_layer_is_called_that_of_an_image(tmp_path: Path) -> None:
+    """Harbor names the SBOMs that it makes by a type of its own, and gives their layer no type of SBOMs."""
+    layout = Layout.create(tmp_path / "image")
+    subject = build_image(layout, {"a": b"b"}, PLATFORMS[0], "1")
+    kind, sbom = "application/vnd.goharbor.harbor.sbom.v1", b'{"spdxVersion":"SPDX-2.3"}'
+    layer = layout.put_blob(sbom, "application/vnd.oci.image.layer.v1.tar")
+    named = Descriptor(subject.media_type, subject.digest, subject.size)
+    config = layout.put_blob(b"{}", kind)
+    layout.add_referrer(Manifest(config, (layer,), OCI_MANIFEST, Annotations(), named, kind).to_bytes(), subject)()
+    name = f"oci:{tmp_path}/image:1"
+
+    assert [(node.kind, node.artifact_type) for node in tree(name).root.children] == [(ArtifactKind.SBOM, kind)]
+    assert run_here("download", "sbom", name).stdout_bytes.strip() == sbom
+
+
 def test_an_sbom_that_both_forms_hold_is_written_once_and_found_by_its_short_name(tmp_path: Path) -> None:
     layout, key = Layout.create(tmp_path / "image"), MemoryProvider().open()
     build_image(layout, {"a": b"b"}, PLATFORMS[0], "1")

@@ -260,6 +260,18 @@ def test_a_refused_update_is_an_error_that_says_why(
     assert stage.server.versions(stage.gun)["targets"] == 1
 
 
+def test_a_server_without_the_snapshot_key_is_an_error_that_says_how_to_give_it(stage: Stage) -> None:
+    stage.init()
+    message = "no snapshot was included in update and server does not hold current snapshot key for repository"
+    stage.server.before = lambda _name, _files: refusal(
+        400, "INVALID_UPDATE", {"Name": "ErrBadHierarchy", "Error": {"Msg": message}}
+    )
+    with pytest.raises(UnexpectedResponse, match="hold current snapshot key") as refused:
+        stage.sign("1.0")
+    assert "give the snapshot key" in refused.value.hint
+    assert "imagesig trust rotate REPO snapshot" in refused.value.hint
+
+
 def test_present_trust_data_must_be_pinned_remembered_or_ours(stage: Stage) -> None:
     stage.init()
     targets = TrustKeys(stage.targets)

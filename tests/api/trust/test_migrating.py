@@ -351,6 +351,23 @@ def test_a_backup_replaces_the_server(stage: Stage, tmp_path: Path, place: str) 
     assert isinstance(outcome.error, NoSignatureAccepted), "the releases are missing"
 
 
+def test_a_folder_without_the_files_of_a_remembered_repository_is_called_that(stage: Stage, tmp_path: Path) -> None:
+    """The hint for a server would be to forget what is remembered, and the folder is the fault."""
+    stage.release("1.0", stage.push("app:1.0"))
+    memory = InMemoryTrust()
+    assert stage.migrate(trust_servers=TrustServers(memory=memory))["1.0"].result
+    path = tmp_path / "app" / "metadata"  # of the name without its registry
+    path.mkdir(parents=True)
+    (path / "root.json").write_bytes(stage.trusted.files()["root.json"])
+
+    (outcome,) = stage.migrate(trust_servers=TrustServers(memory=memory, backup=tmp_path)).values()
+
+    assert isinstance(outcome.error, NoSignatureAccepted)
+    assert f"{tmp_path} has no trust data for {stage.name}, and some are remembered" in str(outcome.error)
+    assert f"{stage.name}/metadata" in outcome.error.hint
+    assert "remove" not in outcome.error.hint
+
+
 @pytest.mark.parametrize("options", [{"workers": 0}, {"formats": ["none"]}, {"accept_expired": "yes"}], ids=str)
 def test_wrong_options_are_refused_at_once(stage: Stage, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):

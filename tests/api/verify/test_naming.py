@@ -193,6 +193,8 @@ def test_a_digest_counts_if_a_released_tag_names_it(stage: Stage) -> None:
     for name in (f"@{stage.moved}", f":1.0@{stage.moved}", f":other@{stage.signed}"):
         with pytest.raises(NoSignatures, match="is not released"):
             stage.verify(name=name)
+    with pytest.raises(NoSignatures, match=f"{stage.moved} is not released as tag '1.0'"):  # the tag itself is released
+        stage.verify(name=f":1.0@{stage.moved}")
 
 
 def test_a_signer_must_have_signed_the_same_digest(stage: Stage) -> None:

@@ -192,8 +192,11 @@ def test_a_rule_that_names_no_attester_refuses(stage: Attested) -> None:
 
 def test_without_a_type_a_key_says_nothing(stage: Attested) -> None:
     attest(stage.image)
-    with pytest.raises(RefusedByPolicy, match="no authority of it may attest"):
+    with pytest.raises(RefusedByPolicy, match="no type is asked for: --type, or predicate_type="):
         ask(stage, type_="")
+    with pytest.raises(RefusedByPolicy) as refused:
+        ask(stage, Policy(), type_="custom")
+    assert "no type is asked for" not in str(refused.value)
 
 
 @pytest.mark.parametrize("type_", ["provenance", "https://sigstore.dev/cosign/sign/v1"])

@@ -72,7 +72,7 @@ def test_json_has_the_statements_without_their_predicates() -> None:
         (("--type", TYPE, "--condition", "/n at_most 1"), 12, "at_most 1"),
         (("--type", TYPE, "--cel", "predicate.n == 9007199254740992"), 12, "is false"),
         (("--type", TYPE, "--key", "b.pub", "--threshold", "2"), 12, "needs 2 trusted attesters"),
-        ((), 12, "no authority of it may attest anything"),
+        ((), 12, "no authority of it may attest anything (types that it requires: none); no type is asked for: --type"),
         (("--type", "provenance"), 2, "a URI or a known name is needed"),
         (("--type", TYPE, "--condition", "/stage"), 2, "a pointer, a test and a value are needed"),
         (("--type", TYPE, "--condition", "stage equals prod"), 2, "not a JSON pointer"),

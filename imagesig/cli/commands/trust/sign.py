@@ -67,6 +67,6 @@ def revoke(images: Sequence[str], yes: bool, options: TrustChangeOptions, output
         raise InvalidArgument("trust revoke: a tag is revoked, not a digest", hint="give REPO:TAG")
     for reference in references:
         if not yes and not reference.tag:
-            ask(f"Revoke every tag of {reference.repository}?")
+            ask(f"Revoke every tag of {reference.repository}?", hint="to revoke without a question, give --yes")
     with options.opened() as (keys, shared):
         change_each("trust revoke", images, lambda image: revoke_trust(image, keys, **shared), output)

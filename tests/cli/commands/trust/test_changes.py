@@ -70,8 +70,13 @@ def test_a_repository_is_made_signed_and_revoked(stage: Stage) -> None:
     assert stage.digest in stage.run("verify", "--pin", root, "--signer", "alice", stage.image)
     digest = run_here("trust", "revoke", *stage.own, f"{stage.gun}@{stage.digest}")
     assert (digest.exit_code, digest.stderr) == (2, "trust revoke: a tag is revoked, not a digest"), "nothing is asked"
-    asked = run_here("trust", "revoke", *stage.own, "--key", stage.folder / "alice.key", stage.gun)
-    assert asked.exit_code != 0, "nobody said yes"
+    every = ("trust", "revoke", *stage.own, "--key", stage.folder / "alice.key", stage.gun)
+    for answer, status, said in [("", 2, "nobody answered"), ("n\n", 1, "the answer was not yes")]:
+        asked = run_here(*every, answers=answer)
+        assert asked.exit_code == status, "nobody said yes"
+        assert said in asked.stderr
+        assert "interrupted" not in asked.stderr
+        stage.run("verify", "--pin", root, stage.image)
     stage.run("trust", "revoke", "--yes", "--key", stage.folder / "alice.key", stage.gun)
     assert run_here("verify", "--pin", root, stage.image).exit_code == 10
     assert "targets version 3" in stage.run("trust", "signer", "remove", "--force", *stage.own, "alice", stage.gun)
