@@ -76,11 +76,20 @@ def _judged(
         return Answer.useless(problem)
     if _has_unknown_critical(basic["tbs_response_data"]["response_extensions"]):
         return Answer.useless("a critical extension of the response is not understood")
-    for number, single in enumerate(loaded.responses):
-        if _is_about(single, certificate, issuer):
-            parsed = basic["tbs_response_data"]["responses"][number]
-            return _judge_single(single, parsed["single_extensions"], at, signed_at)
-    return Answer.useless("the response is about other certificates")
+    extensions = [item["single_extensions"] for item in basic["tbs_response_data"]["responses"]]
+    answers = [
+        _judge_single(single, extensions[number], at, signed_at)
+        for number, single in enumerate(loaded.responses)
+        if _is_about(single, certificate, issuer)
+    ]
+    # Several answers about the certificate, in any order: the worst one that is valid now decides.
+    return min(answers, key=_rank, default=Answer.useless("the response is about other certificates"))
+
+
+def _rank(answer: Answer) -> int:
+    if not answer.final:
+        return 3
+    return (RevocationStatus.REVOKED, RevocationStatus.UNKNOWN, RevocationStatus.OK).index(answer.status)
 
 
 def _unauthorized(

@@ -196,6 +196,46 @@ def test_an_answer_about_the_same_number_of_another_issuer_is_useless() -> None:
     useless(CA.ocsp(LEAF, issuer=Authority("another issuer")), "about other certificates")
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("good, revoked", RevocationStatus.REVOKED),
+        ("revoked, good", RevocationStatus.REVOKED),
+        ("good, of another, revoked with SHA-256", RevocationStatus.REVOKED),
+        ("expired, revoked", RevocationStatus.REVOKED),
+        ("unknown, revoked", RevocationStatus.REVOKED),
+        ("good, unknown", RevocationStatus.UNKNOWN),
+        ("expired, good", RevocationStatus.OK),
+        ("revoked of another, good", RevocationStatus.OK),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.value,
+)
+def test_of_several_answers_about_the_certificate_the_worst_decides(said: str, status: RevocationStatus) -> None:
+    from asn1crypto.ocsp import OCSPResponse
+
+    other = CA.leaf("other")
+    each = {
+        "good": GOOD,
+        "revoked": CA.ocsp(LEAF, revoked=True),
+        "revoked with SHA-256": CA.ocsp(LEAF, revoked=True, id_hash=hashes.SHA256()),
+        "unknown": CA.ocsp(LEAF, unknown=True),
+        "expired": CA.ocsp(LEAF, next_update=NOW - timedelta(days=1)),
+        "of another": CA.ocsp(other),
+        "revoked of another": CA.ocsp(other, revoked=True),
+    }
+    data = [
+        OCSPResponse.load(each[name])["response_bytes"]["response"].parsed["tbs_response_data"]
+        for name in said.split(", ")
+    ]
+    parsed = OCSPResponse.load(GOOD)
+    basic = parsed["response_bytes"]["response"].parsed
+    basic["tbs_response_data"]["responses"] = [item["responses"][0] for item in data]
+    basic["signature"] = CA.key.sign(basic["tbs_response_data"].dump(force=True), ec.ECDSA(hashes.SHA256()))
+    parsed["response_bytes"]["response"] = basic
+
+    assert judge(parsed.dump(force=True)).status is status
+
+
 def test_an_expired_answer_is_useless() -> None:
     useless(CA.ocsp(LEAF, next_update=NOW - timedelta(seconds=1)), "was valid until")
 
