@@ -29,8 +29,8 @@ _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 _SIGNING_CERTIFICATE, _SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.12", "1.2.840.113549.1.9.16.2.47"
 _NAMING = {_SIGNING_CERTIFICATE_V2: "signingCertificateV2", _SIGNING_CERTIFICATE: "signingCertificate"}
 """The attributes that name certificates. The older one, with SHA-1, may be there too, and must say the same."""
-_TIME = regex(rb"[0-9]{14}(?:\.[0-9]+)?Z")
-"""The form of RFC 3161. Of the other forms of GeneralizedTime (X.680), readers do not agree which time they mean."""
+_TIME = regex(rb"[0-9]{14}(?:\.[0-9]*[1-9])?Z")
+"""The form of RFC 3161: no zeros at the end of a fraction. Readers disagree about other forms of X.680."""
 
 
 class TimestampToken(Struct, frozen=True):
@@ -248,7 +248,9 @@ def _read_info(content: bytes, signer: Certificate, certificates: tuple[Certific
         if item["critical"].native:
             raise TimestampInvalid(f"timestamp: critical extension {quote(item['extn_id'].dotted)} is not understood")
     if not _TIME.fullmatch(info["gen_time"].contents):
-        raise TimestampInvalid("timestamp: its time is not YYYYMMDDhhmmss[.fraction]Z")
+        raise TimestampInvalid(
+            "timestamp: its time is not YYYYMMDDhhmmss[.fraction]Z, without zeros at the end of a fraction"
+        )
     generated = info["gen_time"].native
     if not isinstance(generated, datetime):
         raise TimestampInvalid("timestamp: its time has the year 0")
