@@ -104,6 +104,11 @@ def test_a_certificate_that_went_bad_after_it_signed_was_good(days: int, status:
     assert judge(response).status is RevocationStatus.REVOKED
 
 
+def critical(oid: str) -> x509.Extension[Any]:
+    identifier = x509.ObjectIdentifier(oid)
+    return x509.Extension(identifier, True, x509.UnrecognizedExtension(identifier, b"\x05\x00"))
+
+
 # --- who may answer (notation.md 6.3 c) ----------------------------------------------------------------------------
 
 
@@ -118,11 +123,20 @@ def test_a_certificate_that_went_bad_after_it_signed_was_good(days: int, status:
         (CA.delegate(uses=("key_agreement",)), "no digitalSignature"),
         (Authority("issuer").delegate(), "was not issued by"),
         (CA.intermediate().delegate(), "was not issued by"),
+        (CA.delegate(extra=(critical("1.2.3.4"),)), "not understood: 1.2.3.4"),
     ],
-    ids=["no EKU", "other EKU", "any EKU", "expired", "not yet valid", "key usage", "same name, other key", "below"],
+    ids=[
+        *("no EKU", "other EKU", "any EKU", "expired", "not yet valid", "key usage", "same name, other key", "below"),
+        "critical",
+    ],
 )
 def test_an_answer_by_an_unauthorized_signer_is_useless(delegate: Issued, reason: str) -> None:
     useless(CA.ocsp(LEAF, signer=delegate), reason)
+
+
+def test_a_responder_whose_revocation_is_not_checked_may_say_so_in_a_critical_extension() -> None:
+    delegate = CA.delegate(extra=(critical("1.3.6.1.5.5.7.48.1.5"),))
+    assert judge(CA.ocsp(LEAF, signer=delegate)).status is RevocationStatus.OK
 
 
 def test_a_certificate_cannot_vouch_for_itself() -> None:
