@@ -99,6 +99,7 @@ def _signed_data(token: bytes) -> Any:
         raise TimestampInvalid(
             f"timestamp: signed data {signed['version'].native} of type {quote(content_type)}, v3 of TSTInfo is needed"
         )
+    _ = signed["digest_algorithms"].native  # not used, but other readers refuse one that cannot be read
     if len(signed["signer_infos"]) != 1:
         raise TimestampInvalid(f"timestamp: {len(signed['signer_infos'])} signers, exactly one is needed")
     if signed["signer_infos"][0]["version"].native != "v1":

@@ -305,6 +305,16 @@ def test_each_part_of_the_issuer_that_an_attribute_names_must_be_the_signers(wro
     refused(by(TSA, BETWEEN, named=named), "names another issuer")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [(b"\x31\x0f\x30\x0d", b"\x30\x0f\x30\x0d"), (b"\x31\x0f\x30\x0d\x06", b"\x31\x0f\x30\x0d\x07")],
+    ids=["no set", "no OID"],
+)
+def test_a_list_of_hashes_that_cannot_be_read_is_refused_as_by_go(change: tuple[bytes, bytes]) -> None:
+    assert change[0] in GOOD
+    refused(GOOD.replace(*change, 1), "not a CMS signature")
+
+
 def test_signed_data_of_another_version_is_refused() -> None:
     refused(GOOD.replace(b"\x02\x01\x03\x31", b"\x02\x01\x01\x31"), "v3 of TSTInfo is needed")
 
