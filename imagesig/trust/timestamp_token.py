@@ -68,6 +68,8 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
         (info,) = signed["signer_infos"]
         certificates = _certificates(signed)
         digest_hash = _hash(info["digest_algorithm"])
+        if digest_hash.value not in [item["algorithm"].native for item in signed["digest_algorithms"]]:
+            raise TimestampInvalid(f"timestamp: its hash {digest_hash.value} is not among its digestAlgorithms")
         attributes = _Attributes(info["signed_attrs"])
         signer = _signer(info, attributes, digest_hash, (*certificates, *known))
         attributes.check_content(content, digest_hash)
@@ -99,7 +101,6 @@ def _signed_data(token: bytes) -> Any:
         raise TimestampInvalid(
             f"timestamp: signed data {signed['version'].native} of type {quote(content_type)}, v3 of TSTInfo is needed"
         )
-    _ = signed["digest_algorithms"].native  # not used, but other readers refuse one that cannot be read
     if len(signed["signer_infos"]) != 1:
         raise TimestampInvalid(f"timestamp: {len(signed['signer_infos'])} signers, exactly one is needed")
     if signed["signer_infos"][0]["version"].native != "v1":
