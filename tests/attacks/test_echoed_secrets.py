@@ -78,7 +78,12 @@ def test_a_plugin_shows_no_password_of_a_proxy(uri: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("VAULT_ADDR", "https://vault.example:8200"), ("AWS_REGION", "eu-central-1"), ("HSM_CONFIG", "/etc/Hsm/Config")],
+    [
+        ("VAULT_ADDR", "https://vault.example:8200"),
+        ("AWS_REGION", "eu-central-1"),
+        ("HSM_CONFIG", "/etc/Hsm/Config"),
+        ("KMS_KEY_ID", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab"),
+    ],
 )
 def test_addresses_regions_and_paths_are_shown(name: str, value: str, tmp_path: Path) -> None:
     assert value in plugin_says(tmp_path, "notation-plugin://fake/k", 1, {name: value}, name)

@@ -34,9 +34,9 @@ _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
 """Lists further variables that plugins see, with commas: `VAULT_*,AWS_PROFILE`."""
 _PATTERN = regex(r"[A-Za-z_][A-Za-z0-9_]*\*?")
-_SECRET_NAME = regex(r"(?i)TOKEN|SECRET|PASS|PWD|PIN|KEY|CREDENTIAL|AUTH|LOGIN|COOKIE")
+_SECRET_NAME = regex(r"(?i)TOKEN|SECRET|PASS|PWD|PIN|KEY(?!_(?:ID|URI|URL|ARN|NAME)$)|CREDENTIAL|AUTH|LOGIN|COOKIE")
 _ADDRESS = regex(r"[a-z][a-z0-9+.-]*://")
-_PLAIN = regex(r"(?:/|~/|\./).*|[a-z0-9.:-]{1,40}", re.DOTALL)
+_PLAIN = regex(r"(?:/|~/|\./).*|[a-z0-9.:/_-]{1,100}", re.DOTALL)
 """A path, or a word such as a profile or region, unless the variable's name says that it is secret."""
 _OUTPUT_CHARACTERS = 400
 _CHUNK = 65536
