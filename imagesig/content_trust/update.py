@@ -19,12 +19,14 @@ from imagesig.content_trust.metadata import (
     Root,
     Targets,
     most_bytes,
+    parse_document,
     parse_listing,
     parse_root,
     parse_targets,
 )
 from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.role import (
+    RELEASES,
     ROOT,
     SNAPSHOT,
     TARGETS,
@@ -189,7 +191,10 @@ def _delegations(
     found: dict[str, SignedTargets],
     skipped: list[str],
 ) -> Generator[File, bytes | None, None]:
-    """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary."""
+    """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary.
+
+    So is one that cannot be read: its signer must not stop the others, nor the owner who removes this signer.
+    """
     for role in parent.targets.delegations:
         if not request.wanted(role.name):
             continue
@@ -203,7 +208,7 @@ def _delegations(
         try:
             one = yield from _targets(request, role.narrowed(parent.role), snapshot)
         except (Expired, SignatureInvalid, FormatViolation) as error:
-            if known is not None and not isinstance(error, Expired):
+            if known is not None and not isinstance(error, Expired | _SignedNonsense):
                 raise rolled_back(known, f"the one that is listed now is refused: {error}") from error
             skipped.append(f"{role.name} is not used: {error}")
             continue
@@ -213,9 +218,30 @@ def _delegations(
 
 
 def _targets(request: UpdateRequest, role: Role, snapshot: Listing) -> _Targets:
-    content = yield from _listed(request, role.name, snapshot.files[role.name])
-    targets = parse_targets(role.name, content)
+    listed = snapshot.files[role.name]
+    is_whole = role.name in (TARGETS, RELEASES)  # without these two nothing can be said of any tag
+    if not is_whole and listed.length > most_bytes(role.name):
+        raise FormatViolation(f"{role.name}.json: {listed.length} bytes, at most {most_bytes(role.name)} are read")
+    content = yield from _listed(request, role.name, listed)
+    try:
+        targets = parse_targets(role.name, content)
+    except MalformedError as error:
+        if is_whole:
+            raise
+        raise _why_unreadable(request, role, content, error) from error
     return SignedTargets(role, targets, _check(request, role, targets.document))
+
+
+class _SignedNonsense(FormatViolation):
+    """A delegated role's own keys signed a file that cannot be used: the server did not roll it back."""
+
+
+def _why_unreadable(request: UpdateRequest, role: Role, content: bytes, error: MalformedError) -> FormatViolation:
+    try:
+        _check(request, role, parse_document(role.name, content))
+    except (MalformedError, SignatureRejected):
+        return FormatViolation(str(error))
+    return _SignedNonsense(str(error))
 
 
 def _listed(request: UpdateRequest, role: str, listed: FileHash) -> _Bytes:

@@ -496,6 +496,39 @@ def test_a_delegation_that_is_not_valid_is_reported_and_releases_nothing(broken:
     assert found.skipped[0].startswith("targets/releases is not used: ")
 
 
+@pytest.mark.parametrize("change", [_set("targets", []), _set("expires", "tomorrow"), _set("Targets", {})])
+def test_the_file_of_a_signer_that_cannot_be_read_stops_nobody_else(change: Callable[[dict[str, Any]], None]) -> None:
+    delegations = {"targets/alice": Delegation([p256()], {}), "targets/releases": Delegation([p256()], {"2.0": tag()})}
+    found = seen(repository(delegations=delegations, change={"targets/alice": change}))
+
+    assert released(found, "2.0") is not None
+    assert "targets/alice" not in found.delegated
+    assert found.skipped[0].startswith("targets/alice is not used: ")
+    with pytest.raises(MalformedError):  # releases decide every tag
+        seen(repository(delegations=delegations, change={"targets/releases": change}))
+
+
+def test_a_server_may_not_replace_a_known_file_by_one_that_cannot_be_read() -> None:
+    signed = repository(delegations={"targets/alice": Delegation([p256()], {})})
+    before = seen(signed)
+    signed.versions["targets/alice"] = 2
+    signed.change["targets/alice"] = _set("expires", "tomorrow")
+    with pytest.raises(NotTrusted, match="rolled it back"):
+        seen(signed, remembered=before)
+
+
+@pytest.mark.parametrize("file", ["missing", "another"])
+def test_a_server_may_not_withhold_the_file_of_a_signer(file: str) -> None:
+    signed = repository(delegations={"targets/alice": Delegation([p256()], {"1.0": tag()})})
+    files = signed.files()
+    (name,) = (each for each in files if each.startswith("targets/alice.") and each != "targets/alice.json")
+    changed = {each: content for each, content in files.items() if each != name}
+    if file == "another":
+        changed[name] = files[name] + b" "
+    with pytest.raises(MalformedError):
+        fetched(changed, asked(signed))
+
+
 @pytest.mark.parametrize(
     ("paths", "fits"), [([""], True), (["2"], True), (["rel-", "2.0"], True), (["3"], False), ([], False)]
 )
