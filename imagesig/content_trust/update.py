@@ -178,24 +178,29 @@ def _load(request: UpdateRequest, root: Root) -> Generator[File, bytes | None, T
     _check(request, root.roles[SNAPSHOT], snapshot.document)
     _check_hash(root.document.content, ROOT, snapshot.files[ROOT])
     targets = yield from _targets(request, root.roles[TARGETS], snapshot)
-    delegated: dict[str, SignedTargets] = {}
-    skipped = list(targets.targets.skipped)
-    yield from _delegations(request, targets, snapshot, delegated, skipped)
-    return TrustData(root, timestamp, snapshot, targets, delegated, tuple(skipped))
+    found = _Delegated({}, list(targets.targets.skipped))
+    yield from _delegations(request, targets, snapshot, found)
+    return TrustData(root, timestamp, snapshot, targets, found.roles, tuple(found.skipped))
+
+
+class _Delegated(Struct):
+    """The delegated roles that were read, the reasons for others, and how many were asked for."""
+
+    roles: dict[str, SignedTargets]
+    skipped: list[str]
+    asked: int = 0
 
 
 def _delegations(
-    request: UpdateRequest,
-    parent: SignedTargets,
-    snapshot: Listing,
-    found: dict[str, SignedTargets],
-    skipped: list[str],
+    request: UpdateRequest, parent: SignedTargets, snapshot: Listing, found: _Delegated, reserved: int = 0
 ) -> Generator[File, bytes | None, None]:
     """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary.
 
-    So is one that cannot be read: its signer must not stop the others, nor the owner who removes this signer.
+    So is one that cannot be read: its signer must not stop the others, nor the owner who removes this signer. Of too
+    many roles those that signers delegate to are skipped; `reserved` is the number of `targets`' own that follow.
     """
-    for role in parent.targets.delegations:
+    is_top = parent.role.name == TARGETS
+    for number, role in enumerate(parent.targets.delegations, 1):
         if not request.wanted(role.name):
             continue
         known = request.known(role.narrowed(parent.role))
@@ -203,18 +208,21 @@ def _delegations(
             if known is not None:
                 raise rolled_back(known, "none is listed now")
             continue  # a role without a file has signed nothing yet
-        if len(found) >= limits.TRUST_DELEGATIONS:
-            raise LimitExceeded(f"targets.json: more than {limits.TRUST_DELEGATIONS} delegated roles")
+        if not is_top and found.asked + reserved >= limits.TRUST_DELEGATIONS:
+            found.skipped.append(f"{role.name} is not used: more than {limits.TRUST_DELEGATIONS} delegated roles")
+            return
+        found.asked += 1
         try:
             one = yield from _targets(request, role.narrowed(parent.role), snapshot)
         except (Expired, SignatureInvalid, FormatViolation) as error:
             if known is not None and not isinstance(error, Expired | _SignedNonsense):
                 raise rolled_back(known, f"the one that is listed now is refused: {error}") from error
-            skipped.append(f"{role.name} is not used: {error}")
+            found.skipped.append(f"{role.name} is not used: {error}")
             continue
-        found[role.name] = one
-        skipped += one.targets.skipped
-        yield from _delegations(request, one, snapshot, found, skipped)
+        found.roles[role.name] = one
+        found.skipped += one.targets.skipped
+        left = len(parent.targets.delegations) - number if is_top else reserved
+        yield from _delegations(request, one, snapshot, found, left)
 
 
 def _targets(request: UpdateRequest, role: Role, snapshot: Listing) -> _Targets:
