@@ -78,6 +78,11 @@ def quote(untrusted: object) -> str:
         return printable(f"({type(untrusted).__name__[:QUOTED_CHARACTERS]})")
 
 
+def quote_long(untrusted: str, characters: int) -> str:
+    """`quote` for the output of a program: without secrets, and then cut at so many characters."""
+    return printable(repr(_without_secrets(untrusted[:_REDACTED_CHARACTERS])[:characters]))
+
+
 def printable(text: str) -> str:
     """The text on one line for terminals and logs: controls and lone surrogates escaped, cut if too long."""
     text = _cut(text)

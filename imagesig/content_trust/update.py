@@ -19,12 +19,14 @@ from imagesig.content_trust.metadata import (
     Root,
     Targets,
     most_bytes,
+    parse_document,
     parse_listing,
     parse_root,
     parse_targets,
 )
 from imagesig.content_trust.pin import check_root
 from imagesig.content_trust.role import (
+    RELEASES,
     ROOT,
     SNAPSHOT,
     TARGETS,
@@ -176,21 +178,29 @@ def _load(request: UpdateRequest, root: Root) -> Generator[File, bytes | None, T
     _check(request, root.roles[SNAPSHOT], snapshot.document)
     _check_hash(root.document.content, ROOT, snapshot.files[ROOT])
     targets = yield from _targets(request, root.roles[TARGETS], snapshot)
-    delegated: dict[str, SignedTargets] = {}
-    skipped = list(targets.targets.skipped)
-    yield from _delegations(request, targets, snapshot, delegated, skipped)
-    return TrustData(root, timestamp, snapshot, targets, delegated, tuple(skipped))
+    found = _Delegated({}, list(targets.targets.skipped))
+    yield from _delegations(request, targets, snapshot, found)
+    return TrustData(root, timestamp, snapshot, targets, found.roles, tuple(found.skipped))
+
+
+class _Delegated(Struct):
+    """The delegated roles that were read, the reasons for others, and how many were asked for."""
+
+    roles: dict[str, SignedTargets]
+    skipped: list[str]
+    asked: int = 0
 
 
 def _delegations(
-    request: UpdateRequest,
-    parent: SignedTargets,
-    snapshot: Listing,
-    found: dict[str, SignedTargets],
-    skipped: list[str],
+    request: UpdateRequest, parent: SignedTargets, snapshot: Listing, found: _Delegated, reserved: int = 0
 ) -> Generator[File, bytes | None, None]:
-    """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary."""
-    for role in parent.targets.delegations:
+    """Adds the delegated roles, depth first. One that expired or is not signed is skipped, as in notary.
+
+    So is one that cannot be read: its signer must not stop the others, nor the owner who removes this signer. Of too
+    many roles those that signers delegate to are skipped; `reserved` is the number of `targets`' own that follow.
+    """
+    is_top = parent.role.name == TARGETS
+    for number, role in enumerate(parent.targets.delegations, 1):
         if not request.wanted(role.name):
             continue
         known = request.known(role.narrowed(parent.role))
@@ -198,24 +208,48 @@ def _delegations(
             if known is not None:
                 raise rolled_back(known, "none is listed now")
             continue  # a role without a file has signed nothing yet
-        if len(found) >= limits.TRUST_DELEGATIONS:
-            raise LimitExceeded(f"targets.json: more than {limits.TRUST_DELEGATIONS} delegated roles")
+        if not is_top and found.asked + reserved >= limits.TRUST_DELEGATIONS:
+            found.skipped.append(f"{role.name} is not used: more than {limits.TRUST_DELEGATIONS} delegated roles")
+            return
+        found.asked += 1
         try:
             one = yield from _targets(request, role.narrowed(parent.role), snapshot)
         except (Expired, SignatureInvalid, FormatViolation) as error:
-            if known is not None and not isinstance(error, Expired):
+            if known is not None and not isinstance(error, Expired | _SignedNonsense):
                 raise rolled_back(known, f"the one that is listed now is refused: {error}") from error
-            skipped.append(f"{role.name} is not used: {error}")
+            found.skipped.append(f"{role.name} is not used: {error}")
             continue
-        found[role.name] = one
-        skipped += one.targets.skipped
-        yield from _delegations(request, one, snapshot, found, skipped)
+        found.roles[role.name] = one
+        found.skipped += one.targets.skipped
+        left = len(parent.targets.delegations) - number if is_top else reserved
+        yield from _delegations(request, one, snapshot, found, left)
 
 
 def _targets(request: UpdateRequest, role: Role, snapshot: Listing) -> _Targets:
-    content = yield from _listed(request, role.name, snapshot.files[role.name])
-    targets = parse_targets(role.name, content)
+    listed = snapshot.files[role.name]
+    is_whole = role.name in (TARGETS, RELEASES)  # without these two nothing can be said of any tag
+    if not is_whole and listed.length > most_bytes(role.name):
+        raise FormatViolation(f"{role.name}.json: {listed.length} bytes, at most {most_bytes(role.name)} are read")
+    content = yield from _listed(request, role.name, listed)
+    try:
+        targets = parse_targets(role.name, content)
+    except MalformedError as error:
+        if is_whole:
+            raise
+        raise _why_unreadable(request, role, content, error) from error
     return SignedTargets(role, targets, _check(request, role, targets.document))
+
+
+class _SignedNonsense(FormatViolation):
+    """A delegated role's own keys signed a file that cannot be used: the server did not roll it back."""
+
+
+def _why_unreadable(request: UpdateRequest, role: Role, content: bytes, error: MalformedError) -> FormatViolation:
+    try:
+        _check(request, role, parse_document(role.name, content))
+    except (MalformedError, SignatureRejected):
+        return FormatViolation(str(error))
+    return _SignedNonsense(str(error))
 
 
 def _listed(request: UpdateRequest, role: str, listed: FileHash) -> _Bytes:

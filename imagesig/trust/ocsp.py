@@ -16,12 +16,15 @@ from imagesig.crypto.x509_signature import verify_by_identifier
 from imagesig.encoding import asn1
 from imagesig.errors import BudgetExceeded, MalformedError, SignatureInvalid, UnsupportedAlgorithm
 from imagesig.external import external_call
+from imagesig.trust.profile import not_understood
 from imagesig.trust.revocation import Answer, RevocationStatus, forgiven
 
 if TYPE_CHECKING:
     from cryptography.x509 import ocsp
 
 _INVALIDITY_DATE = "2.5.29.24"
+_NO_CHECK = "1.3.6.1.5.5.7.48.1.5"
+"""id-pkix-ocsp-nocheck, an extension of responders' certificates. Spec: RFC 6960 section 4.2.2.2.1."""
 
 
 def ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
@@ -76,11 +79,20 @@ def _judged(
         return Answer.useless(problem)
     if _has_unknown_critical(basic["tbs_response_data"]["response_extensions"]):
         return Answer.useless("a critical extension of the response is not understood")
-    for number, single in enumerate(loaded.responses):
-        if _is_about(single, certificate, issuer):
-            parsed = basic["tbs_response_data"]["responses"][number]
-            return _judge_single(single, parsed["single_extensions"], at, signed_at)
-    return Answer.useless("the response is about other certificates")
+    extensions = [item["single_extensions"] for item in basic["tbs_response_data"]["responses"]]
+    answers = [
+        _judge_single(single, extensions[number], at, signed_at)
+        for number, single in enumerate(loaded.responses)
+        if _is_about(single, certificate, issuer)
+    ]
+    # Several answers about the certificate, in any order: the worst one that is valid now decides.
+    return min(answers, key=_rank, default=Answer.useless("the response is about other certificates"))
+
+
+def _rank(answer: Answer) -> int:
+    if not answer.final:
+        return 3
+    return (RevocationStatus.REVOKED, RevocationStatus.UNKNOWN, RevocationStatus.OK).index(answer.status)
 
 
 def _unauthorized(
@@ -130,12 +142,15 @@ def _unfit_delegate(delegate: Certificate, certificate: Certificate, issuer: Cer
     try:
         purposes = delegate.extension(x509.ExtendedKeyUsage)
         usage = delegate.extension(x509.KeyUsage)
+        unknown = not_understood(delegate.extensions)
     except MalformedError as error:
         return str(error)
     if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes.value:
         return f"{who} is not for OCSP: its extended key usage has no OCSPSigning"
     if usage is not None and not usage.value.digital_signature:
         return f"{who} is not for signatures: its key usage has no digitalSignature"
+    if unknown not in ("", _NO_CHECK):
+        return f"{who} has a critical extension that is not understood: {unknown}"
     if not delegate.not_before <= at <= delegate.not_after:
         return f"{who} is not valid at {at.isoformat()}"
     return ""

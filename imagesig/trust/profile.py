@@ -184,6 +184,18 @@ def check_not_critical(certificate: Certificate) -> None:
             )
 
 
+_UNDERSTOOD = frozenset(f"2.5.29.{number}" for number in (15, 17, 19, 30, 31, 32, 33, 36, 37, 54))
+"""Extensions of RFC 5280 section 4.2 that may be critical, as in Go's crypto/x509."""
+
+
+def not_understood(extensions: x509.Extensions) -> str:
+    """The OID of a critical extension that nobody here evaluates; empty if there is none."""
+    return next(
+        (item.oid.dotted_string for item in extensions if item.critical and item.oid.dotted_string not in _UNDERSTOOD),
+        "",
+    )
+
+
 def signer_key(certificate: Certificate) -> PublicKey:
     """The public key of a signer's certificate. Raises `FormatViolation` if it is not supported."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -80,4 +81,7 @@ def judge_token(
     except OverflowError as error:
         raise TimestampInvalid(f"the timestamp states an accuracy of {accuracy.days} days") from error
     chain = timestamp_chain(token.signer, (*token.certificates, *known), authorities.certificates, token.generated)
+    used = {hash_name for hash_name, _ in token.named}
+    if not {(name, hashlib.new(name, item.der).digest()) for name in used for item in chain}.issuperset(token.named):
+        raise TimestampInvalid("the timestamp's signed attributes name a certificate that is not in its chain")
     return Timestamp(earliest, latest, token.generated, chain, token.policy)

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import BudgetExceeded, ImagesigError, LimitExceeded, MalformedError, TimestampInvalid
 from imagesig.trust.path import Paths, find_paths
+from imagesig.trust.profile import not_understood
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_KNOWN = frozenset(f"2.5.29.{number}" for number in (15, 17, 18, 19, 30, 31, 32, 33, 36, 37, 46, 54))
-"""Extensions of RFC 5280 section 4.2 that may be critical. Other critical extensions are refused.
-
-Constraints on names and policies are accepted but not evaluated, as in the specification, because the root is pinned.
-"""
+_ANY_POLICY = "2.5.29.32.0"
 
 
 def timestamp_chain(
@@ -45,10 +42,12 @@ def timestamp_chain(
     # Steps are checked below, where their place in the path is known.
     for chain in _verified(signer, others, roots).to(signer, roots):
         try:
-            for below, certificate in enumerate(chain[1:]):
-                _check_authority(certificate, below)
-            for certificate in chain:
+            for number, certificate in enumerate(chain):
+                if number:
+                    _check_authority(certificate, number - 1)
                 _check_any(certificate, at)
+                _check_names(certificate, chain[:number])
+            _check_policies(chain[:-1])  # the root's policies are not evaluated (RFC 5280 section 6.1)
         except TimestampInvalid as error:
             problem = problem or error
         else:
@@ -116,6 +115,7 @@ def _check_key(leaf: Certificate) -> None:
 def _check_authority(certificate: Certificate, below: int) -> None:
     """`below` is the number of other authorities between it and the leaf."""
     from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
 
     constraints = _read(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.critical or not constraints.value.ca:
@@ -125,13 +125,59 @@ def _check_authority(certificate: Certificate, below: int) -> None:
     usage = _read(certificate, x509.KeyUsage)
     if usage is None or not usage.value.key_cert_sign:
         raise _unfit(certificate, "its key usage has no keyCertSign")
+    purposes = _read(certificate, x509.ExtendedKeyUsage)
+    if purposes is not None and not {
+        ExtendedKeyUsageOID.TIME_STAMPING,
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    }.intersection(purposes.value):
+        raise _unfit(certificate, "its extended key usage does not have timeStamping")
+
+
+def _check_names(certificate: Certificate, below: Sequence[Certificate]) -> None:
+    """Raises `TimestampInvalid` if the certificate constrains names that nobody here compares with those below it."""
+    from cryptography import x509
+
+    names = _read(certificate, x509.NameConstraints)
+    if names is None:
+        return
+    kinds = (x509.DNSName, x509.RFC822Name, x509.IPAddress, x509.UniformResourceIdentifier)
+    subtrees = (*(names.value.permitted_subtrees or ()), *(names.value.excluded_subtrees or ()))
+    if names.critical and not all(isinstance(item, kinds) for item in subtrees):
+        raise _unfit(certificate, "it constrains names of a kind that is not understood")
+    if any(_read(item, x509.SubjectAlternativeName) is not None for item in below):
+        raise _unfit(certificate, "it constrains names, and a certificate below it has alternative names")
+
+
+def _check_policies(chain: Sequence[Certificate]) -> None:
+    """Raises `TimestampInvalid` if one of these certificates needs a policy that all of them have, and they do not."""
+    from cryptography import x509
+
+    for certificate in chain:
+        constraints = _read(certificate, x509.PolicyConstraints)
+        explicit = constraints is not None and constraints.value.require_explicit_policy is not None
+        if explicit and not _common_policy(chain):
+            raise _unfit(certificate, "it needs a policy that all certificates below the root have")
+
+
+def _common_policy(chain: Sequence[Certificate]) -> bool:
+    """Whether all these certificates have the same policy, or any policy."""
+    from cryptography import x509
+
+    common: set[str] | None = None
+    for certificate in chain:
+        found = _read(certificate, x509.CertificatePolicies)
+        if found is None:
+            return False
+        listed = {item.policy_identifier.dotted_string for item in found.value}
+        if _ANY_POLICY not in listed:
+            common = listed if common is None else common & listed
+    return common is None or bool(common)
 
 
 def _check_any(certificate: Certificate, at: datetime) -> None:
     _check_hash(certificate)
-    for item in _readable(certificate):
-        if item.critical and item.oid.dotted_string not in _KNOWN:
-            raise _unfit(certificate, f"its critical extension {item.oid.dotted_string} is not understood")
+    if unknown := not_understood(_readable(certificate)):
+        raise _unfit(certificate, f"its critical extension {unknown} is not understood")
     if not certificate.not_before <= at <= certificate.not_after:
         raise _unfit(
             certificate,

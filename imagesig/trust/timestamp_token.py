@@ -6,11 +6,13 @@ RFC 5816 (ESSCertIDv2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagesig import limits
 from imagesig.crypto.algorithms import Hash
@@ -19,17 +21,23 @@ from imagesig.crypto.x509_signature import verify_by_identifier
 from imagesig.encoding import asn1
 from imagesig.errors import BudgetExceeded, MalformedError, SignatureInvalid, TimestampInvalid, UnsupportedAlgorithm
 from imagesig.external import external_call
+from imagesig.patterns import regex
 from imagesig.text import quote
 
 _TST_INFO = "1.2.840.113549.1.9.16.1.4"
 _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
-_SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
+_SIGNING_CERTIFICATE, _SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.12", "1.2.840.113549.1.9.16.2.47"
+_NAMING = {_SIGNING_CERTIFICATE_V2: "signingCertificateV2", _SIGNING_CERTIFICATE: "signingCertificate"}
+"""The attributes that name certificates. The older one, with SHA-1, may be there too, and must say the same."""
+_TIME = regex(rb"[0-9]{14}(?:\.[0-9]*[1-9])?Z")
+"""The form of RFC 3161: no zeros at the end of a fraction. Readers disagree about other forms of X.680."""
 
 
 class TimestampToken(Struct, frozen=True):
     """A token with a valid signature. Trust in the signer has not been checked.
 
-    `accuracy` is None if the service states none; `policy` is a dotted object identifier.
+    `accuracy` is None if the service states none; `policy` is a dotted object identifier. `named` are the certificates
+    besides the signer's that its signed attributes name, by hash and digest: the signer's chain must have them.
     """
 
     signer: Certificate
@@ -40,6 +48,7 @@ class TimestampToken(Struct, frozen=True):
     accuracy: timedelta | None
     policy: str
     nonce: int | None
+    named: tuple[tuple[str, bytes], ...] = ()
 
 
 def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToken:
@@ -59,13 +68,15 @@ def open_token(token: bytes, known: Sequence[Certificate] = ()) -> TimestampToke
         (info,) = signed["signer_infos"]
         certificates = _certificates(signed)
         digest_hash = _hash(info["digest_algorithm"])
+        if digest_hash.value not in [item["algorithm"].native for item in signed["digest_algorithms"]]:
+            raise TimestampInvalid(f"timestamp: its hash {digest_hash.value} is not among its digestAlgorithms")
         attributes = _Attributes(info["signed_attrs"])
         signer = _signer(info, attributes, digest_hash, (*certificates, *known))
         attributes.check_content(content, digest_hash)
-        attributes.check_signer(signer)
+        named = tuple(attributes.others_named(signer))
     _count(content, "a TSTInfo")
     with external_call("timestamp", lambda error: TimestampInvalid("timestamp: what was signed is not a TSTInfo")):
-        return _read_info(content, signer, certificates)
+        return replace(_read_info(content, signer, certificates), named=named)
 
 
 def _count(data: bytes, kind: str) -> None:
@@ -162,26 +173,44 @@ class _Attributes:
         if self._value(_MESSAGE_DIGEST, "message-digest").native != used.digest(content):
             raise TimestampInvalid("timestamp: its content is not what was signed")
 
-    def check_signer(self, signer: Certificate) -> None:
-        """RFC 5816: the attribute that names the certificate, so that no other one of the same key can replace it."""
-        named = self._value(_SIGNING_CERTIFICATE_V2, "signingCertificateV2")["certs"][0]
-        if named["cert_hash"].native != _hash(named["hash_algorithm"]).digest(signer.der):
-            raise TimestampInvalid(f"timestamp: signingCertificateV2 does not name {signer.label}")
-        issuer_serial = named["issuer_serial"]
-        if not issuer_serial:
-            return
-        issuers = [item.chosen for item in issuer_serial["issuer"] if item.name == "directory_name"]
-        if (
-            issuer_serial["serial_number"].native != signer.serial_number
-            or len(issuers) != 1
-            or not _is_issuer(issuers[0], signer)
-        ):
-            raise TimestampInvalid(f"timestamp: signingCertificateV2 names another issuer than that of {signer.label}")
+    def others_named(self, signer: Certificate) -> Iterator[tuple[str, bytes]]:
+        """The hash and digest of each certificate that is named after the signer's, which must be the first.
+
+        RFC 5035, RFC 5816: the attributes name certificates, so that no other one of the same key can replace them.
+        """
+        self._value(_SIGNING_CERTIFICATE_V2, _NAMING[_SIGNING_CERTIFICATE_V2])
+        for attribute, title in _NAMING.items():
+            if attribute not in self._values:
+                continue
+            listed = [(_named_with(item, attribute), item) for item in self._values[attribute]["certs"]]
+            _check_named(*listed[0], signer, title)
+            yield from ((hash_name, item["cert_hash"].native) for hash_name, item in listed[1:])
 
     def _value(self, name: str, title: str) -> Any:
         if name not in self._values:
             raise TimestampInvalid(f"timestamp: the signed attribute {title} is missing")
         return self._values[name]
+
+
+def _named_with(named: Any, attribute: str) -> str:
+    """The hash of an ESSCertIDv2, or of an ESSCertID of the older attribute."""
+    return "sha1" if attribute == _SIGNING_CERTIFICATE else _hash(named["hash_algorithm"]).value
+
+
+def _check_named(hash_name: str, named: Any, signer: Certificate, title: str) -> None:
+    """Returns if an ESSCertID or ESSCertIDv2 names this certificate."""
+    if named["cert_hash"].native != hashlib.new(hash_name, signer.der).digest():
+        raise TimestampInvalid(f"timestamp: {title} does not name {signer.label}")
+    issuer_serial = named["issuer_serial"]
+    if not issuer_serial:
+        return
+    issuers = [item.chosen for item in issuer_serial["issuer"] if item.name == "directory_name"]
+    if (
+        issuer_serial["serial_number"].native != signer.serial_number
+        or len(issuers) != 1
+        or not _is_issuer(issuers[0], signer)
+    ):
+        raise TimestampInvalid(f"timestamp: {title} names another issuer than that of {signer.label}")
 
 
 def _is_issuer(name: Any, certificate: Certificate) -> bool:
@@ -220,9 +249,13 @@ def _read_info(content: bytes, signer: Certificate, certificates: tuple[Certific
     for item in info["extensions"] or ():
         if item["critical"].native:
             raise TimestampInvalid(f"timestamp: critical extension {quote(item['extn_id'].dotted)} is not understood")
+    if not _TIME.fullmatch(info["gen_time"].contents):
+        raise TimestampInvalid(
+            "timestamp: its time is not YYYYMMDDhhmmss[.fraction]Z, without zeros at the end of a fraction"
+        )
     generated = info["gen_time"].native
-    if not isinstance(generated, datetime) or generated.tzinfo is None:
-        raise TimestampInvalid("timestamp: its time has no time zone, UTC is needed")
+    if not isinstance(generated, datetime):
+        raise TimestampInvalid("timestamp: its time has the year 0")
     return TimestampToken(
         signer,
         certificates,

@@ -45,7 +45,10 @@ def test_more_items_than_the_limit_are_refused(name: str, value: str) -> None:
         parse_targets("targets", (content[:start] + value + content[end:]).encode())
 
 
-@pytest.mark.parametrize("text", ['"version":1,"version":1', '"version":1.5', '"version":true', '"version":-1'])
+@pytest.mark.parametrize(
+    "text",
+    ['"version":1,"version":1', '"version":1.5', '"version":1.0', '"version":1e0', '"version":true', '"version":-1'],
+)
 def test_numbers_and_members_are_read_strictly(text: str) -> None:
     content = TrustRepository().files()["targets.json"].replace(b'"version":1', text.encode())
 

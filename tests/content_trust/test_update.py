@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from imagesig import limits
 from imagesig.content_trust.lookup import released, releases, signers_of
 from imagesig.content_trust.update import TrustData
 from imagesig.content_trust.update_request import UpdateRequest
@@ -494,6 +495,71 @@ def test_a_delegation_that_is_not_valid_is_reported_and_releases_nothing(broken:
 
     assert released(found, "2.0") is None
     assert found.skipped[0].startswith("targets/releases is not used: ")
+
+
+@pytest.mark.parametrize("change", [_set("targets", []), _set("expires", "tomorrow"), _set("Targets", {})])
+def test_the_file_of_a_signer_that_cannot_be_read_stops_nobody_else(change: Callable[[dict[str, Any]], None]) -> None:
+    delegations = {"targets/alice": Delegation([p256()], {}), "targets/releases": Delegation([p256()], {"2.0": tag()})}
+    found = seen(repository(delegations=delegations, change={"targets/alice": change}))
+
+    assert released(found, "2.0") is not None
+    assert "targets/alice" not in found.delegated
+    assert found.skipped[0].startswith("targets/alice is not used: ")
+    with pytest.raises(MalformedError):  # releases decide every tag
+        seen(repository(delegations=delegations, change={"targets/releases": change}))
+
+
+class Counted(dict[str, bytes]):
+    """Files that know which of them were asked for."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(files)
+        self.asked: list[str] = []
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.append(name)
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+def test_the_many_roles_of_a_signer_stop_nobody_else(signed: bool) -> None:
+    key, by = p256(), None if signed else [p256()]
+    delegations = {"targets/alice": Delegation([key], {})}
+    for first in ("a", "b"):
+        delegations |= {f"targets/alice/{first}": Delegation([key], {})}
+        below = {f"targets/alice/{first}/{number}": Delegation([key], {}, signed_by=by) for number in range(90)}
+        delegations |= below
+    delegations |= {"targets/bob": Delegation([p256()], {}), "targets/releases": Delegation([p256()], {"2.0": tag()})}
+    files = Counted(repository(delegations=delegations).files())
+    found = fetched(files, asked(repository()))
+
+    assert found is not None
+    assert released(found, "2.0") is not None
+    assert len([name for name in files.asked if name.startswith("targets/")]) == limits.TRUST_DELEGATIONS
+    assert {"targets/alice", "targets/bob", "targets/releases"} < set(found.delegated)
+    assert len(found.delegated) == (limits.TRUST_DELEGATIONS if signed else 5)
+    assert any("more than 100 delegated roles" in reason for reason in found.skipped)
+
+
+def test_a_server_may_not_replace_a_known_file_by_one_that_cannot_be_read() -> None:
+    signed = repository(delegations={"targets/alice": Delegation([p256()], {})})
+    before = seen(signed)
+    signed.versions["targets/alice"] = 2
+    signed.change["targets/alice"] = _set("expires", "tomorrow")
+    with pytest.raises(NotTrusted, match="rolled it back"):
+        seen(signed, remembered=before)
+
+
+@pytest.mark.parametrize("file", ["missing", "another"])
+def test_a_server_may_not_withhold_the_file_of_a_signer(file: str) -> None:
+    signed = repository(delegations={"targets/alice": Delegation([p256()], {"1.0": tag()})})
+    files = signed.files()
+    (name,) = (each for each in files if each.startswith("targets/alice.") and each != "targets/alice.json")
+    changed = {each: content for each, content in files.items() if each != name}
+    if file == "another":
+        changed[name] = files[name] + b" "
+    with pytest.raises(MalformedError):
+        fetched(changed, asked(signed))
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -354,3 +356,36 @@ def test_what_the_image_may_not_cost_is_never_a_fault_of_the_list(monkeypatch: p
     monkeypatch.setitem(ALLOWANCE, Cost.CERTIFICATE_CHECKS, 1)
     with one_image():
         assert opened(good).number == 1
+
+
+def resigned(changed: Callable[[Any], None]) -> bytes:
+    """A list with a change, signed again with SHA-256."""
+    from asn1crypto.crl import CertificateList
+
+    parsed = CertificateList.load(CA.crl(Revoked(CA.leaf("other"))))
+    changed(parsed)
+    signed = parsed["tbs_cert_list"].dump(force=True)
+    parsed["signature"] = CA.key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    encoded: bytes = parsed.dump(force=True)
+    return encoded
+
+
+def test_a_list_with_another_algorithm_inside_than_outside_is_refused() -> None:
+    def inside(parsed: Any) -> None:
+        parsed["tbs_cert_list"]["signature"] = {"algorithm": "sha384_ecdsa"}
+
+    refused(resigned(inside), "CRL: not")
+
+
+def test_the_signature_of_a_large_list_costs_little_more_than_reading_it() -> None:
+    def many(parsed: Any) -> None:
+        parsed["tbs_cert_list"]["revoked_certificates"] = [parsed["tbs_cert_list"]["revoked_certificates"][0]] * 20_000
+
+    def seconds(action: Callable[[bytes], object]) -> float:
+        started = time.process_time()
+        action(large)
+        return time.process_time() - started
+
+    large = resigned(many)
+    assert len(large) > 500_000
+    assert min(seconds(opened) for _ in range(3)) < 5 * min(seconds(x509.load_der_x509_crl) for _ in range(3))

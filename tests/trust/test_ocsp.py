@@ -104,6 +104,11 @@ def test_a_certificate_that_went_bad_after_it_signed_was_good(days: int, status:
     assert judge(response).status is RevocationStatus.REVOKED
 
 
+def critical(oid: str) -> x509.Extension[Any]:
+    identifier = x509.ObjectIdentifier(oid)
+    return x509.Extension(identifier, True, x509.UnrecognizedExtension(identifier, b"\x05\x00"))
+
+
 # --- who may answer (notation.md 6.3 c) ----------------------------------------------------------------------------
 
 
@@ -118,11 +123,20 @@ def test_a_certificate_that_went_bad_after_it_signed_was_good(days: int, status:
         (CA.delegate(uses=("key_agreement",)), "no digitalSignature"),
         (Authority("issuer").delegate(), "was not issued by"),
         (CA.intermediate().delegate(), "was not issued by"),
+        (CA.delegate(extra=(critical("1.2.3.4"),)), "not understood: 1.2.3.4"),
     ],
-    ids=["no EKU", "other EKU", "any EKU", "expired", "not yet valid", "key usage", "same name, other key", "below"],
+    ids=[
+        *("no EKU", "other EKU", "any EKU", "expired", "not yet valid", "key usage", "same name, other key", "below"),
+        "critical",
+    ],
 )
 def test_an_answer_by_an_unauthorized_signer_is_useless(delegate: Issued, reason: str) -> None:
     useless(CA.ocsp(LEAF, signer=delegate), reason)
+
+
+def test_a_responder_whose_revocation_is_not_checked_may_say_so_in_a_critical_extension() -> None:
+    delegate = CA.delegate(extra=(critical("1.3.6.1.5.5.7.48.1.5"),))
+    assert judge(CA.ocsp(LEAF, signer=delegate)).status is RevocationStatus.OK
 
 
 def test_a_certificate_cannot_vouch_for_itself() -> None:
@@ -194,6 +208,46 @@ def test_an_answer_about_another_certificate_is_useless() -> None:
 
 def test_an_answer_about_the_same_number_of_another_issuer_is_useless() -> None:
     useless(CA.ocsp(LEAF, issuer=Authority("another issuer")), "about other certificates")
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("good, revoked", RevocationStatus.REVOKED),
+        ("revoked, good", RevocationStatus.REVOKED),
+        ("good, of another, revoked with SHA-256", RevocationStatus.REVOKED),
+        ("expired, revoked", RevocationStatus.REVOKED),
+        ("unknown, revoked", RevocationStatus.REVOKED),
+        ("good, unknown", RevocationStatus.UNKNOWN),
+        ("expired, good", RevocationStatus.OK),
+        ("revoked of another, good", RevocationStatus.OK),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.value,
+)
+def test_of_several_answers_about_the_certificate_the_worst_decides(said: str, status: RevocationStatus) -> None:
+    from asn1crypto.ocsp import OCSPResponse
+
+    other = CA.leaf("other")
+    each = {
+        "good": GOOD,
+        "revoked": CA.ocsp(LEAF, revoked=True),
+        "revoked with SHA-256": CA.ocsp(LEAF, revoked=True, id_hash=hashes.SHA256()),
+        "unknown": CA.ocsp(LEAF, unknown=True),
+        "expired": CA.ocsp(LEAF, next_update=NOW - timedelta(days=1)),
+        "of another": CA.ocsp(other),
+        "revoked of another": CA.ocsp(other, revoked=True),
+    }
+    data = [
+        OCSPResponse.load(each[name])["response_bytes"]["response"].parsed["tbs_response_data"]
+        for name in said.split(", ")
+    ]
+    parsed = OCSPResponse.load(GOOD)
+    basic = parsed["response_bytes"]["response"].parsed
+    basic["tbs_response_data"]["responses"] = [item["responses"][0] for item in data]
+    basic["signature"] = CA.key.sign(basic["tbs_response_data"].dump(force=True), ec.ECDSA(hashes.SHA256()))
+    parsed["response_bytes"]["response"] = basic
+
+    assert judge(parsed.dump(force=True)).status is status
 
 
 def test_an_expired_answer_is_useless() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -223,6 +224,37 @@ def test_the_old_sha1_attribute_alone_does_not_bind_the_certificate() -> None:
     refused(by(TSA, BETWEEN, change_attributes=lambda made: [*made[:2], old]), "signingCertificateV2 is missing")
 
 
+def naming(*named: bytes, hash: str = "sha256") -> Any:
+    """The attribute that names these certificates; with SHA-1 the older one, beside that of the signer."""
+    listed = [{"cert_hash": hashlib.new(hash, der).digest()} for der in named]
+    if hash == "sha1":
+        return lambda made: [*made, {"type": "signing_certificate", "values": [{"certs": listed}]}]
+    certs = [item | {"hash_algorithm": {"algorithm": hash}} for item in listed]
+    return lambda made: [*made[:2], {"type": "signing_certificate_v2", "values": [{"certs": certs}]}]
+
+
+NAMED: dict[str, tuple[list[bytes], str, str]] = {
+    "the chain": ([TSA.der, BETWEEN.certificate.der], "sha256", ""),
+    "the root too": ([TSA.der, ROOT.certificate.der], "sha512", ""),
+    "also with SHA-1": ([TSA.der, BETWEEN.certificate.der], "sha1", ""),
+    "another one first": ([BETWEEN.certificate.der, TSA.der], "sha256", "signingCertificateV2 does not name"),
+    "a stranger after it": ([TSA.der, BETWEEN.tsa().der], "sha256", "not in its chain"),
+    "another one with SHA-1": ([BETWEEN.certificate.der], "sha1", "signingCertificate does not name"),
+    "a stranger with SHA-1": ([TSA.der, BETWEEN.tsa().der], "sha1", "not in its chain"),
+    "none with SHA-1": ([], "sha1", "not a CMS signature"),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_every_certificate_that_an_attribute_names_is_in_the_chain(case: str) -> None:
+    named, hash, reason = NAMED[case]
+    encoded = by(TSA, BETWEEN, change_attributes=naming(*named, hash=hash))
+    if reason:
+        refused(encoded, reason)
+    else:
+        assert examine(encoded).generated == NOW
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -271,6 +303,21 @@ def test_each_part_of_the_issuer_that_an_attribute_names_must_be_the_signers(wro
     number = right["serial_number"] + (wrong == "serial number")
     named = ess(TSA) | {"issuer_serial": {"issuer": issuer, "serial_number": number}}
     refused(by(TSA, BETWEEN, named=named), "names another issuer")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("310f300d06", "300f300d06", "not a CMS signature"),
+        ("310f300d06", "310f300d07", "not a CMS signature"),
+        ("310f300d0609608648016503040201", "310f300d0609608648016503040281", "not among its digestAlgorithms"),
+        ("310f300d0609608648016503040201", "310f300d0609608648016503040202", "not among its digestAlgorithms"),
+    ],
+    ids=["no set", "no OID", "half an OID", "another hash"],
+)
+def test_the_list_of_hashes_has_that_of_the_signer(before: str, after: str, reason: str) -> None:
+    assert bytes.fromhex(before) in GOOD
+    refused(GOOD.replace(bytes.fromhex(before), bytes.fromhex(after), 1), reason)
 
 
 def test_signed_data_of_another_version_is_refused() -> None:
@@ -477,9 +524,28 @@ def test_a_thicket_of_cross_certificates_costs_a_bounded_number_of_checks() -> N
     refused(by(signer, *crosses), "does not lead to a trusted")
 
 
-def test_a_time_without_a_zone_is_refused() -> None:
-    # One digit of a fraction instead of the Z: the same length, and local time.
-    refused(by(TSA, BETWEEN, content=tst_info().replace(b"20261124120000Z", b"202611241200.00")), "timestamp: ")
+TIMES = ["20261124120000Z", "20261124120000.5Z", "20261124120000.025Z", "20261124120000.123456789Z"]
+OTHER_TIMES = ["20261124130000+0100", "20261124120000+0000", "202611241200Z", "2026112411Z", "20261124120000,5Z"]
+OTHER_TIMES += ["20261124120000.Z", "20261124120000", "20261124120000Z\n", "20261124120000z", "20261124250000Z"]
+OTHER_TIMES += ["00001124120000Z", "20261124120000.50Z", "20261124120000.0Z"]
+
+
+def at_time(written: str) -> bytes:
+    encoded = tst_info()
+    time = b"\x18\x0f20261124120000Z"
+    assert time in encoded
+    content = encoded[2:].replace(time, bytes([0x18, len(written)]) + written.encode())
+    return b"\x30" + bytes([len(content)]) + content
+
+
+@pytest.mark.parametrize("written", TIMES)
+def test_a_time_may_have_a_fraction(written: str) -> None:
+    assert NOW <= examine(by(TSA, BETWEEN, content=at_time(written))).generated < NOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("written", OTHER_TIMES)
+def test_a_time_in_another_form_than_that_of_rfc_3161_is_refused(written: str) -> None:
+    refused(by(TSA, BETWEEN, content=at_time(written)), "timestamp: ")
 
 
 @pytest.mark.parametrize("cost", [Cost.NODES, Cost.CERTIFICATES, Cost.CERTIFICATE_CHECKS])
@@ -502,7 +568,7 @@ def test_what_the_image_may_not_cost_is_never_a_fault_of_the_token(cost: Cost, m
         x509.SubjectAlternativeName([x509.DNSName("tsa.example")]),
         x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)]),
         x509.InhibitAnyPolicy(1),
-        x509.FreshestCRL([point("http://a.example")]),
+        x509.CRLDistributionPoints([point("http://a.example")]),
     ],
     ids=lambda item: type(item).__name__,
 )
@@ -513,10 +579,15 @@ def test_an_extension_that_is_known_may_be_critical(extension: x509.ExtensionTyp
 
 @pytest.mark.parametrize(
     "extension",
-    [x509.SubjectKeyIdentifier(b"key"), x509.AuthorityKeyIdentifier(b"key", None, None)],
+    [
+        x509.SubjectKeyIdentifier(b"key"),
+        x509.AuthorityKeyIdentifier(b"key", None, None),
+        x509.IssuerAlternativeName([x509.DNSName("ca.example")]),
+        x509.FreshestCRL([point("http://a.example")]),
+    ],
     ids=lambda item: type(item).__name__,
 )
-def test_a_critical_key_identifier_is_refused_as_by_go(extension: x509.ExtensionType) -> None:
+def test_an_extension_that_must_not_be_critical_is_refused_as_by_go(extension: x509.ExtensionType) -> None:
     service = BETWEEN.tsa(extra=(x509.Extension(extension.oid, True, extension),))
     with pytest.raises(TimestampInvalid, match=extension.oid.dotted_string):
         examine(by(service, BETWEEN))

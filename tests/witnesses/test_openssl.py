@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from imagesig.trust.revocation import RevocationStatus
 from imagesig.trust.timestamp import examine_timestamp
 from imagesig.witnesses import Witnesses, online
 from tests.authorities import Authority, Issued, ec_key, rsa_key
-from tests.peers.openssl import Publisher, TimestampService, openssl, pem
+from tests.makers import NOW
+from tests.peers.openssl import OpensslFailed, Publisher, TimestampService, openssl, pem
+from tests.trust.test_timestamp import BETWEEN, NAMED, ROOT, TSA, by, naming
 from tests.witnesses.loopback import Asked, Said, serving
 
 pytestmark = pytest.mark.interop
@@ -81,6 +83,17 @@ def test_openssl_verifies_the_token_that_we_took(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert b"OK" in expected
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_openssl_refuses_the_same_names_of_certificates(case: str, tmp_path: Path) -> None:
+    named, hash, reason = NAMED[case]
+    (tmp_path / "token").write_bytes(by(TSA, BETWEEN, change_attributes=naming(*named, hash=hash)))
+    (tmp_path / "data").write_bytes(SIGNATURE)
+    (tmp_path / "root.pem").write_bytes(pem(ROOT.certificate))
+    files = ("-in", tmp_path / "token", "-data", tmp_path / "data", "-CAfile", tmp_path / "root.pem")
+    with pytest.raises(OpensslFailed, match="ess cert id") if reason else nullcontext():
+        openssl("ts", "-verify", "-token_in", *files, "-attime", int(NOW.timestamp()))
 
 
 def test_rfc3161_client_verifies_the_answer_that_we_took(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from imagesig import limits
 from imagesig.errors import InvalidArgument
 from imagesig.keys.tls_files import authorities_in
 from imagesig.reading import check_file
-from imagesig.text import quote
+from imagesig.text import quote, redact_keys
 from imagesig.url import parse_url
 
 FILES = (
@@ -39,6 +39,8 @@ def check_environment(environ: Mapping[str, str]) -> None:
     if environ.get(AUTHORITIES):
         authorities_in(environ[AUTHORITIES], AUTHORITIES, may_be_folder=False)
     for name in SECRETS:
+        if name != "AWS_ACCESS_KEY_ID":  # a name
+            redact_keys(environ.get(name, ""))
         if not all("!" <= character <= "~" for character in environ.get(name, "")):
             raise InvalidArgument(
                 f"{name}: it has a line break, a blank or another character that credentials cannot have",

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+from urllib.parse import unquote
 
 from imagesig import limits
 from imagesig.deadlines import remaining
@@ -19,7 +20,7 @@ from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError, Ke
 from imagesig.external import external_call
 from imagesig.patterns import regex
 from imagesig.redacted import RedactedStruct
-from imagesig.text import quote
+from imagesig.text import quote, quote_long, redact_keys
 
 NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 """Names of plugins: they become part of a file name."""
@@ -33,6 +34,10 @@ _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
 """Lists further variables that plugins see, with commas: `VAULT_*,AWS_PROFILE`."""
 _PATTERN = regex(r"[A-Za-z_][A-Za-z0-9_]*\*?")
+_SECRET_NAME = regex(r"(?i)TOKEN|SECRET|PASS|PWD|PIN|KEY(?!_(?:ID|URI|URL|ARN|NAME)$)|CREDENTIAL|AUTH|LOGIN|COOKIE")
+_ADDRESS = regex(r"[a-z][a-z0-9+.-]*://")
+_PLAIN = regex(r"(?:/|~/|\./).*|[a-z0-9.:/_-]{1,100}", re.DOTALL)
+"""A path, or a word such as a profile or region, unless the variable's name says that it is secret."""
 _OUTPUT_CHARACTERS = 400
 _CHUNK = 65536
 
@@ -60,7 +65,23 @@ def plugin_environ(environ: Mapping[str, str]) -> dict[str, str]:
         if not _PATTERN.fullmatch(item):
             raise InvalidArgument(f"{MORE_VARIABLE}: {quote(item)} is not the name of a variable or NAME*")
     seen = {name: _without_login(name, value) for name, value in environ.items() if _is_named(name, ALLOWED)}
-    return seen | {name: value for name, value in environ.items() if _is_named(name, more)}
+    listed = {name: value for name, value in environ.items() if _is_named(name, more)}
+    for name, value in listed.items():
+        _hide_secrets(name, value)
+    return seen | listed
+
+
+def _hide_secrets(name: str, value: str) -> None:
+    """Hides a value in all later messages: plugins print what they see. Addresses, paths and plain words are shown."""
+    login = value.partition("://")[2].rpartition("@")[0]
+    if login:
+        password = login.partition(":")[2]
+        redact_keys(password)
+        redact_keys(unquote(password))
+    is_shown = _ADDRESS.match(value) or (_PLAIN.fullmatch(value) and not _SECRET_NAME.search(name))
+    if login or not is_shown:
+        redact_keys(value)
+        redact_keys(" ".join(value.split()))
 
 
 def _is_named(name: str, patterns: Sequence[str]) -> bool:
@@ -79,9 +100,9 @@ def _without_login(name: str, value: str) -> str:
 
 
 def describe_output(text: object) -> str:
-    """The beginning of a plugin's output, escaped: often the only explanation of its failure."""
+    """The beginning of a plugin's output, escaped, without secrets: often the only explanation of its failure."""
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-    return repr(" ".join(plain.split())[:_OUTPUT_CHARACTERS])
+    return quote_long(" ".join(plain.split()), _OUTPUT_CHARACTERS)
 
 
 def run_plugin(

@@ -18,6 +18,7 @@ from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, KeyPro
 from imagesig.external import external_call
 from imagesig.keys.vault.client import unreadable
 from imagesig.keys.vault.connection import header_text
+from imagesig.text import redact_keys
 
 if TYPE_CHECKING:
     from imagesig.keys.vault.client import VaultClient
@@ -147,7 +148,11 @@ class MethodLogin:
 
     def _log_in(self, client: VaultClient) -> None:
         try:
-            answer = client.request("POST", self._method.path, dict(self._method.body()))
+            body = dict(self._method.body())
+            for name, value in body.items():
+                if name != "role":
+                    redact_keys(value)
+            answer = client.request("POST", self._method.path, body)
         except (AccessDenied, KeyProviderError) as error:
             if error.retryable:
                 raise

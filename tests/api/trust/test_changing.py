@@ -405,6 +405,49 @@ def test_a_removed_signer_keeps_no_key_that_releases_even_one_that_imagesig_does
     assert left == {"keys": {}, "roles": [{"keyids": [], "name": "targets/releases", "paths": [""], "threshold": 1}]}
 
 
+NONSENSE: dict[str, Callable[[dict[str, Any], str], None]] = {
+    "too many delegations": lambda signed, key: signed["delegations"].update(
+        roles=[{"keyids": [key], "name": f"targets/alice/{n}", "paths": [""], "threshold": 1} for n in range(101)]
+    ),
+    "a role twice": lambda signed, key: signed["delegations"].update(
+        roles=[{"keyids": [key], "name": "targets/alice/a", "paths": [""], "threshold": 1}] * 2
+    ),
+    "a role elsewhere": lambda signed, key: signed["delegations"].update(
+        roles=[{"keyids": [key], "name": "targets/releases", "paths": [""], "threshold": 1}]
+    ),
+    "no list": lambda signed, _key: signed.update(targets=[]),
+}
+
+
+@pytest.mark.parametrize("case", NONSENSE)
+@pytest.mark.parametrize("is_known", [False, True], ids=["new", "remembered"])
+def test_a_signer_who_signs_nonsense_stops_nobody_else_and_can_be_removed(
+    stage: Stage, case: str, is_known: bool
+) -> None:
+    stage.add("alice", stage.alice)
+    stage.add("bob", stage.bob)
+    stage.sign("1.0", TrustKeys(stage.bob))
+    made = signing_key(stage.alice)
+
+    def publish(version: int, change: Callable[[dict[str, Any], str], None]) -> None:
+        signed: dict[str, Any] = {"_type": "Targets", "delegations": {"keys": {}, "roles": []}, "targets": {}}
+        signed |= {"expires": "2037-01-01T00:00:00Z", "version": version}
+        change(signed, made.sign(b"x").key_id)
+        signature = made.sign(canonical_json(signed))
+        written = serialized(signed, [(signature.key_id, signature.method, b64encode(signature.value).decode())])
+        stage.server.store(stage.gun, {"targets/alice": written})
+
+    if is_known:
+        publish(1, lambda _signed, _key: None)
+        stage.sign("2.0", TrustKeys(stage.bob))
+    publish(2, NONSENSE[case])
+
+    assert stage.released() == stage.digests["1.0"]
+    assert stage.sign("2.0", TrustKeys(stage.bob)).digest == stage.digests["2.0"]
+    remove_signer(stage.gun, "alice", stage.own, force=True, trust_servers=stage.servers())
+    assert stage.sign("1.0", TrustKeys(stage.bob)).digest == stage.digests["1.0"]
+
+
 def test_a_forced_removal_says_that_nothing_is_released_and_signing_goes_on(stage: Stage) -> None:
     stage.add("alice", stage.alice)
     stage.sign("1.0", TrustKeys(stage.alice))

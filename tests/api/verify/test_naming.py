@@ -228,6 +228,16 @@ def test_a_skipped_role_is_a_warning(stage: Stage) -> None:
     assert any("targets/releases is not used" in text for text in stage.verify().warnings)
 
 
+def test_a_signer_who_delegates_to_many_roles_stops_no_verification(stage: Stage) -> None:
+    key = p256()
+    stage.repository.delegations = {"targets/alice": Delegation([key], {})}
+    for first in ("a", "b"):
+        below = [f"targets/alice/{first}", *(f"targets/alice/{first}/{number}" for number in range(60))]
+        stage.repository.delegations |= {name: Delegation([key], {}) for name in below}
+
+    assert stage.verify().digest == stage.signed
+
+
 def test_a_key_that_signs_trust_data_and_images_is_one_signer(stage: Stage, key: SigningKey) -> None:
     sign(f"{stage.name}@{stage.signed}", key, identity=f"{stage.name}:1.0", transport=TRANSPORT)
     targets = stage.repository.targets.public

@@ -5,6 +5,8 @@ go 1.25.0
 require (
 	github.com/compose-spec/compose-go/v2 v2.16.2
 	github.com/distribution/reference v0.6.0
+	github.com/notaryproject/notation-core-go v1.3.0
+	github.com/notaryproject/tspclient-go v1.0.0
 	golang.org/x/net v0.56.0
 	k8s.io/apimachinery v0.34.2
 )

@@ -28,6 +28,7 @@ var readers = map[string]reader{
 	"reference": readReference,
 	"compose":   readCompose,
 	"tar":       readTar,
+	"timestamp": readTimestamp,
 	"yaml":      readYAML,
 }
 
