@@ -147,6 +147,39 @@ def test_a_cancelled_run_starts_nothing_more(server: InMemoryRegistry, key: Sign
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig_")]
 
 
+def test_a_cancelled_run_that_writes_finishes_what_has_started_and_starts_nothing_more(
+    server: InMemoryRegistry, key: SigningKey
+) -> None:
+    images = [pushed(server, f"app{number}") for number in range(30)]
+    server.requests.clear()
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hold(_request: Request) -> Answer | None:
+        asked.set()
+        go_on.wait(30)
+        return None
+
+    server.faults.append(hold)
+
+    async def run() -> None:
+        async for _ in aio.remove_many(images, key=key.info.public_key, workers=3, transport=NOBODY):
+            pass
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(run())
+        await asyncio.to_thread(asked.wait, 30)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    try:
+        asyncio.run(cancelled())
+    finally:
+        go_on.set()
+    assert len({request.path.split("/")[2] for request in server.requests}) <= 3
+
+
 def test_leaving_the_loop_early_closes_the_run(server: InMemoryRegistry, key: SigningKey) -> None:
     images = [pushed(server, f"app{number}") for number in range(20)]
 

@@ -1,8 +1,8 @@
 """The public functions for asyncio: the same work, in threads of their own pool, a limited number for each registry.
 
 `timeout` counts from the call. Cancelling a task that verifies, inspects or explains closes its connections and ends
-its work. A function that writes is not stopped in the middle: its thread finishes what has started, and starts nothing
-further.
+its work. A function that writes is not stopped in the middle: its thread finishes what has started (`sign_many` and
+`attest_many`: the batch of images that are signed together), and starts nothing further.
 """
 
 from __future__ import annotations

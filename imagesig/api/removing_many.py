@@ -61,7 +61,8 @@ def _outcomes(
         return attempt(index, given, seconds, lambda: remove_from(opener.open(given), job))
 
     try:
-        finished = in_threads(enumerate(images), remove_one, workers=workers)
+        # No image waits in the pool: it would start while a cancelled asynchronous run waits for one that runs.
+        finished = in_threads(enumerate(images), remove_one, workers=workers, window=workers)
         with contextlib.closing(finished):
             for _, outcome in finished:
                 yield outcome
