@@ -57,12 +57,9 @@ class PublicKey(Struct, frozen=True, dict=True):
         if len(data) > limits.PUBLIC_KEY_BYTES:
             raise LimitExceeded(f"public key: {len(data)} bytes, at most {limits.PUBLIC_KEY_BYTES} are read")
         if data.count(b"-----BEGIN ") != 1:
-            from imagesig.crypto.key_text import hint_for_pem  # speed: for errors only (benchmarks/test_start.py)
+            from imagesig.crypto.key_text import not_one_block  # speed: for errors only (benchmarks/test_start.py)
 
-            raise InvalidArgument(
-                f"public key: {data.count(b'-----BEGIN ')} PEM blocks, exactly one is needed",
-                hint=hint_for_pem(data),
-            )
+            raise not_one_block(data)
         if b"PRIVATE KEY-----" in data:
             raise InvalidArgument(
                 "public key: this is a private key", hint="export its public half: imagesig key export KEY_URI"
@@ -72,7 +69,7 @@ class PublicKey(Struct, frozen=True, dict=True):
             return key
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        with external_call("public key", _unreadable):
+        with external_call("public key", lambda error: _unreadable(error, data)):
             return cls._from_loaded(load_pem_public_key(data), data)
 
     @classmethod
@@ -226,16 +223,20 @@ def _key_type(key: PublicKeyTypes) -> KeyType:
 
     if isinstance(key, ec.EllipticCurvePublicKey):
         if key.curve.name not in _CURVES:
-            raise UnsupportedAlgorithm(f"public key: curve {key.curve.name}, one of P-256, P-384 and P-521 is needed")
+            raise _unsupported(f"curve {key.curve.name}, one of P-256, P-384 and P-521 is needed")
         return _CURVES[key.curve.name]
     if isinstance(key, ed25519.Ed25519PublicKey):
         return KeyType.ED25519
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size not in _MODULI:
-            raise UnsupportedAlgorithm(f"public key: RSA with {key.key_size} bits, 2048, 3072 or 4096 are needed")
+            raise _unsupported(f"RSA with {key.key_size} bits, 2048, 3072 or 4096 are needed")
         _check_exponent(key)
         return _MODULI[key.key_size]
-    raise UnsupportedAlgorithm(f"public key: {type(key).__name__}, an ECDSA, Ed25519 or RSA key is needed")
+    raise _unsupported(f"{type(key).__name__}, an ECDSA, Ed25519 or RSA key is needed")
+
+
+def _unsupported(what: str) -> UnsupportedAlgorithm:
+    return UnsupportedAlgorithm(f"public key: {what}", hint="use another key, such as `imagesig key generate` makes")
 
 
 def check_issuing_key(key: PublicKeyTypes) -> None:
@@ -292,8 +293,7 @@ def _ecdsa(name: Hash, prehashed: bool) -> tuple[Callable[[bytes], bool], ECDSA]
     return is_canonical_der, Verified()
 
 
-def _unreadable(error: Exception) -> InvalidArgument:
-    return InvalidArgument(
-        f"public key: unreadable ({type(error).__name__})",
-        hint="give a PEM block PUBLIC KEY of an ECDSA, Ed25519 or RSA key",
-    )
+def _unreadable(error: Exception, pem: bytes = b"-") -> InvalidArgument:
+    from imagesig.crypto.key_text import unreadable_key  # speed: for errors only (benchmarks/test_start.py)
+
+    return unreadable_key(error, pem)

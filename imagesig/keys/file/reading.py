@@ -17,6 +17,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from imagesig.crypto.certificate_pem import BEGIN
+from imagesig.crypto.key_text import hint_for_private_key
 from imagesig.crypto.restricted import check_unrestricted
 from imagesig.errors import (
     KeyProviderError,
@@ -48,6 +49,10 @@ _LEGACY_ENCRYPTION = regex(
     rb"^DEK-Info: (AES-(128|256)-CBC,[0-9A-F]{32}|DES-EDE3-CBC,[0-9A-F]{16})\r?$", re.IGNORECASE | re.MULTILINE
 )
 _Key = TypeVar("_Key", PrivateKey, PrivateKey | None)
+_NOT_READ = "not a private key that imagesig reads"
+_READ = "give PEM (PKCS#8, SEC1, PKCS#1), cosign's encrypted key or PKCS#12"
+_DAMAGED = "copy the key again, or make it anew from its source; `openssl pkey -in FILE -noout` checks it"
+_TRY_RIGHT_ONE = "give the right passphrase; of a secret in a file, only one line break at its end is left out"
 CONVERT = "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW.pem"
 
 
@@ -55,6 +60,7 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
     """The only private key in the contents of a key file. `subject` names the file in errors and to `secrets`.
 
     `secrets` is asked once, and only if the key is encrypted. All slow work is done here, not when signing.
+    Every error has a hint.
 
     Raises:
         KeyUnusable: no private key, more than one, or a damaged one.
@@ -62,9 +68,22 @@ def read_private_key(data: bytes, subject: str, secrets: SecretSource) -> Privat
         WrongSecret: the passphrase is wrong.
         UnsupportedAlgorithm: an unsupported curve, RSA size or key type.
     """
+    try:
+        return _read(data, subject, secrets)
+    except KeyUnusable as error:
+        error.hint = error.hint or hint_for_private_key(data, _DAMAGED if form_of(data) else _READ)
+        raise
+    except WrongSecret as error:
+        error.hint = error.hint or _TRY_RIGHT_ONE
+        raise
+
+
+def _read(data: bytes, subject: str, secrets: SecretSource) -> PrivateKey:
     form = form_of(data)
     if form is None:
-        raise _no_private_key(data, subject)
+        several = len(PEM_LABEL.findall(data)) > 1
+        what = "several private keys in one file, exactly one is needed" if several else _NOT_READ
+        raise KeyUnusable(f"{subject}: {what}", hint="write the one to sign with into another file" if several else "")
     if form is Form.PKCS12:
         return read_pkcs12(data, subject, lambda: passphrase_for(subject, secrets))
     block = pem_block(data)
@@ -99,20 +118,6 @@ def passphrase_for(subject: str, secrets: SecretSource, role: str = "") -> bytes
             hint=f"put it into a file for --passphrase-file, or into the variable {variable}",
         )
     return encoded(secret)
-
-
-def _no_private_key(data: bytes, subject: str) -> KeyUnusable:
-    if len(PEM_LABEL.findall(data)) > 1:
-        return KeyUnusable(f"{subject}: several private keys in one file, exactly one is needed")
-    if b"OPENSSH PRIVATE KEY" in data:
-        hint = "OpenSSH's format is not supported: convert a copy with ssh-keygen -p -m PKCS8 -f FILE"
-    elif b"PUBLIC KEY-----" in data:
-        hint = "give the private key: this is a public key"
-    elif data[:1] == b"\x30":
-        hint = "this may be DER: convert it with openssl pkey -inform DER -in FILE -out FILE.pem"
-    else:
-        hint = "give PEM (PKCS#8, SEC1, PKCS#1), cosign's encrypted key or PKCS#12"
-    return KeyUnusable(f"{subject}: not a private key that imagesig reads", hint=hint)
 
 
 def _load(load: Callable[[], _Key], subject: str, *, encrypted: bool = False) -> _Key:
