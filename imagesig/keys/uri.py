@@ -107,9 +107,11 @@ def resolve_key(uri_or_path: str | PathLike, settings: KeySettings) -> tuple[Key
         MissingExtra: the provider's SDK is not installed.
         KeyProviderError: a third-party provider failed or returned a wrong type.
     """
-    if not isinstance(uri_or_path, str):
-        if not isinstance(uri_or_path, PathLike):
-            raise InvalidArgument(f"key {quote(uri_or_path)}: a file or a key URI is needed")
+    if isinstance(uri_or_path, str):
+        _refuse_half_uri(uri_or_path)
+    elif not isinstance(uri_or_path, PathLike):
+        raise InvalidArgument(f"key {quote(uri_or_path)}: a file or a key URI is needed")
+    else:
         uri_or_path = path_text(uri_or_path)
     if not uri_or_path or "\0" in uri_or_path:
         raise InvalidArgument("key: empty name or one with a NUL byte", hint="give a file or a key URI")
@@ -131,6 +133,17 @@ def resolve_key(uri_or_path: str | PathLike, settings: KeySettings) -> tuple[Key
             return factory(uri_or_path, settings)
     with external_call(f"key provider {scheme}://", provider_failure(f"{scheme}://")):
         return _checked(scheme, _from_entry_point(scheme)(uri_or_path, settings))
+
+
+def _refuse_half_uri(text: str) -> None:
+    """Returns unless the text is a key URI without its slashes: as the name of a file it would be a surprise."""
+    scheme, colon, _ = text.partition(":")
+    scheme = scheme.lower()
+    if colon and scheme_of(text) == "file" and scheme != "file" and scheme in _BUILT_IN and not os.path.lexists(text):
+        example = next(home.example for home in KEY_HOMES if scheme in home.schemes)
+        raise InvalidArgument(
+            f"key {scheme}:…: {scheme}:// is needed", hint=f"write {example}; a file of this name is ./{scheme}:…"
+        )
 
 
 def _checked(scheme: str, made: object) -> tuple[KeyProvider, str]:

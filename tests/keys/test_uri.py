@@ -17,6 +17,7 @@ from imagesig.keys.file.provider import FileProvider, MemoryProvider
 from imagesig.keys.secrets import SecretRequest, fixed
 from imagesig.keys.uri import KEY_HOMES, KeyHome
 from imagesig.naming import scheme_of
+from tests.commands import run_here
 
 _KEY = PrivateKey.generate(KeyType.ECDSA_P256)
 _SETTINGS = KeySettings(environ={"KEY": _KEY.to_pem(None).decode(), "SECRET_TOKEN": "swordfish"})
@@ -194,3 +195,23 @@ def test_a_key_that_is_not_there_is_not_found(tmp_path: Path) -> None:
         open_key(str(tmp_path / "app.key"), settings=_SETTINGS)
     with pytest.raises(KeyNotFound):
         open_public_keys(str(tmp_path / "app.key"), settings=_SETTINGS)
+
+
+@pytest.mark.parametrize("uri", ["hashivault:app", "awskms:alias/app", "AWSKMS:/alias/app", "env:KEY", "openbao:/app"])
+def test_a_key_uri_without_its_slashes_is_no_file(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands: tuple[tuple[str, ...], ...] = (
+        ("key", "generate", uri),
+        ("key", "export", uri),
+        ("sign", "--key", uri, "localhost:1/app:1"),
+        ("verify", "--key", uri, "localhost:1/app:1"),
+    )
+    for command in commands:
+        done = run_here(*command)
+        assert isinstance(done.exception, InvalidArgument), command
+        assert f"{uri.partition(':')[0].lower()}://" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "env:KEY").write_text(_KEY.public_key.pem)
+    assert open_public_keys("env:KEY") == open_public_keys(Path("env:KEY")) == (_KEY.public_key,)
+    with pytest.raises(KeyNotFound):
+        open_key(Path("hashivault:app"))
