@@ -18,9 +18,10 @@ from imagesig.keys.awskms.environment import variable_of
 from imagesig.keys.awskms.refusals import meaning_of, meaning_of_login
 from imagesig.keys.tls_faults import TlsHints, system_reason, tls_failure
 from imagesig.text import quote
+from imagesig.url import redact
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import BotoCoreError, ClientError
 
 
 class DryRunSucceeded(KeyProviderError):
@@ -100,9 +101,9 @@ def _client_hint(error: Exception) -> str:
         return "set AWS_REGION, or give the key's ARN, which contains the region"
     if isinstance(error, botocore.exceptions.InvalidRegionError):
         return "correct AWS_REGION: it is the name of a region, such as eu-central-1"
-    if isinstance(error, botocore.exceptions.ProfileNotFound | botocore.exceptions.ConfigParseError):
-        return "check AWS_PROFILE and AWS_CONFIG_FILE"
-    return _SETTING
+    if isinstance(error, botocore.exceptions.ProfileNotFound):
+        return _PROFILE
+    return _FILE if isinstance(error, botocore.exceptions.ConfigParseError) else _SETTING
 
 
 def credentials_failed(error: Exception) -> ImagesigError | None:
@@ -133,9 +134,44 @@ _SETTING = (
     "correct this setting of the AWS SDK in the environment or in AWS_CONFIG_FILE; a token file needs AWS_ROLE_ARN too"
 )
 _CREDENTIALS_HINT = "configure AWS credentials: aws configure, aws sso login, or a role"
+_SOURCES = {
+    "custom-process": "run the program of credential_process in AWS_CONFIG_FILE yourself, and correct it",
+    "container-role": "check AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI, and the service at this address",
+    "iam-role": "check the metadata service of this machine, and its role",
+}
+"""What to do about each source of credentials that failed, by the SDK's name for it."""
+_PROFILE = "check AWS_PROFILE and AWS_CONFIG_FILE"
+_FILE = "correct this file: UTF-8 without a byte order mark, [profile NAME] before settings, and each name only once"
+_CODE = "get credentials first, where somebody can type the code: aws configure export-credentials --format env"
+_PROXY = "check HTTPS_PROXY and NO_PROXY, and that the proxy runs"
 
 
-def _by_sdk(what: str, error: Exception) -> ImagesigError:
+def _by_sdk(what: str, error: BotoCoreError) -> ImagesigError:
+    import botocore.exceptions
+
+    if found := _by_setting(what, error):
+        return found
+    network = (
+        botocore.exceptions.HTTPClientError,
+        botocore.exceptions.ConnectionError,
+        botocore.exceptions.IncompleteReadError,
+        botocore.exceptions.MetadataRetrievalError,
+    )
+    if not isinstance(error, network):
+        return InvalidArgument(f"{what}: {type(error).__name__}: {quote(str(error))}", hint=_SETTING)
+    if failure := tls_failure(what, error, _TLS):
+        return failure
+    reason = system_reason(error)
+    by_proxy = isinstance(error, botocore.exceptions.ProxyConnectionError)
+    where = redact(str(error.kwargs.get("proxy_url" if by_proxy else "endpoint_url") or ""))
+    return KeyProviderUnavailable(
+        f"{what}: {type(error).__name__}{f' {quote(where)}' if where else ''}{f' ({reason})' if reason else ''}",
+        hint=_PROXY if by_proxy else "check the endpoint, the region and the network",
+    )
+
+
+def _by_setting(what: str, error: BotoCoreError) -> ImagesigError | None:
+    """The error for missing credentials, a code or a package, or for an unreadable file; None for others."""
     import botocore.exceptions
 
     missing = (
@@ -148,23 +184,22 @@ def _by_sdk(what: str, error: Exception) -> ImagesigError:
         # of `aws login`; the oldest supported version does not have it
         getattr(botocore.exceptions, "LoginError", botocore.exceptions.SSOError),
     )
+    text = f"{what}: {quote(str(error))}"
     if isinstance(error, missing):
-        return AccessDenied(f"{what}: {quote(str(error))}", hint=_CREDENTIALS_HINT)
-    if isinstance(error, botocore.exceptions.ConfigParseError | botocore.exceptions.ProfileNotFound):
-        return InvalidArgument(f"{what}: {quote(str(error))}", hint="check AWS_PROFILE and AWS_CONFIG_FILE")
-    network = (
-        botocore.exceptions.HTTPClientError,
-        botocore.exceptions.ConnectionError,
-        botocore.exceptions.IncompleteReadError,
-        botocore.exceptions.MetadataRetrievalError,
-    )
-    if not isinstance(error, network):
-        return InvalidArgument(f"{what}: {type(error).__name__}: {quote(str(error))}", hint=_SETTING)
-    reason = system_reason(error)
-    return tls_failure(what, error, _TLS) or KeyProviderUnavailable(
-        f"{what}: {type(error).__name__}{f' ({reason})' if reason else ''}",
-        hint="check the endpoint, the region and the network",
-    )
+        return AccessDenied(text, hint=_SOURCES.get(str(error.kwargs.get("provider")), _CREDENTIALS_HINT))
+    if isinstance(error, botocore.exceptions.RefreshWithMFAUnsupportedError):
+        return _needs_code(what)
+    if isinstance(error, botocore.exceptions.ConfigParseError):
+        return InvalidArgument(text, hint=_FILE)
+    if isinstance(error, botocore.exceptions.ProfileNotFound):
+        return InvalidArgument(text, hint=_PROFILE)
+    if isinstance(error, botocore.exceptions.MissingDependencyException):  # for credentials of `aws login`
+        return InvalidArgument(text, hint='install it: pip install "botocore[crt]"')
+    return None
+
+
+def _needs_code(what: str) -> AccessDenied:
+    return AccessDenied(f"{what}: the role needs an MFA code, and nobody can type it here", hint=_CODE)
 
 
 def _by_system(what: str, error: Exception) -> ImagesigError | None:
@@ -173,6 +208,9 @@ def _by_system(what: str, error: Exception) -> ImagesigError | None:
             f"{what}: the AWS credentials that were fetched for this call have expired already",
             hint="correct this machine's clock, or the program, file or service that AWS credentials come from",
         )
+    # The SDK asks on the terminal for the code of `mfa_serial`; `getpass` warns if there is none.
+    if isinstance(error, EOFError) or type(error).__name__ == "GetPassWarning":
+        return _needs_code(what)
     if not isinstance(error, OSError):
         return None
     path = error.filename if isinstance(error.filename, str) else ""

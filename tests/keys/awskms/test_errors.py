@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, MissingDependencyException
 
 from imagesig import diagnose
 from imagesig.errors import (
@@ -23,9 +23,10 @@ from imagesig.errors import (
     KeyUnusable,
 )
 from imagesig.keys import KeySettings, open_key, resolve_key
-from imagesig.keys.awskms.errors import call_failed
+from imagesig.keys.awskms.errors import call_failed, credentials_failed
 from imagesig.keys.awskms.provider import AwsKmsProvider
 from imagesig.testing import Answer, Request, ScriptedKms
+from tests.commands import run_here
 from tests.makers import private_key
 
 SECRET = "s3cret/access+key"
@@ -438,3 +439,68 @@ def test_a_session_of_the_caller_is_not_replaced(kms: ScriptedKms) -> None:
         kms.access_keys = {"AKIANEXT"}
         with pytest.raises(AccessDenied):
             key.sign(b"message")
+
+
+ROLE_WITH_CODE = """[default]
+role_arn = arn:aws:iam::111122223333:role/signer
+source_profile = person
+mfa_serial = arn:aws:iam::111122223333:mfa/person
+[profile person]
+aws_access_key_id = AKIASCRIPTED
+aws_secret_access_key = x
+"""
+SETTINGS: dict[str, tuple[bytes, type[Exception], str]] = {
+    "an MFA code": (ROLE_WITH_CODE.encode(), AccessDenied, "export-credentials"),
+    "a program that fails": (b"[default]\ncredential_process = false\n", AccessDenied, "credential_process"),
+    "a byte order mark": (b"\xef\xbb\xbf[default]\nregion = eu-central-1\n", InvalidArgument, "byte order mark"),
+    "a section twice": (b"[default]\na = 1\n[default]\na = 1\n", InvalidArgument, "only once"),
+    "no section": (b"aws_access_key_id = x\n", InvalidArgument, "[profile NAME]"),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_that_gives_no_credentials_says_what_to_do(
+    kms: ScriptedKms, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, kind, hint = SETTINGS[name]
+    (tmp_path / "config").write_bytes(content)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(variable)
+    done = run_here("key", "check", "awskms:///alias/app")
+    assert isinstance(done.exception, kind)
+    assert hint in getattr(done.exception, "hint", "")
+
+
+def test_a_login_of_the_sdk_without_its_package_names_the_package() -> None:
+    error = MissingDependencyException(msg="Using the login credential provider requires an additional dependency.")
+    found = credentials_failed(error)
+    assert found is not None
+    assert "botocore[crt]" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("variables", "said", "hint"),
+    [
+        ({"AWS_ENDPOINT_URL_KMS": "https://kms.invalid"}, "https://kms.invalid", "endpoint"),
+        ({"AWS_ENDPOINT_URL_KMS": "", "AWS_REGION": "eu-centrl-1", "NO_PROXY": "*"}, "kms.eu-centrl-1.", "region"),
+        (
+            {"AWS_ENDPOINT_URL_KMS": "https://kms.invalid", "HTTPS_PROXY": "http://me:s3cret@127.0.0.1:1"},
+            "http://127.0.0.1:1",
+            "HTTPS_PROXY",
+        ),
+    ],
+    ids=["endpoint", "region", "proxy"],
+)
+def test_an_address_that_does_not_answer_is_named(
+    kms: ScriptedKms, variables: dict[str, str], said: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(KeyProviderUnavailable) as unavailable:
+        open_key("awskms:///alias/app")
+    assert said in str(unavailable.value)
+    assert hint in unavailable.value.hint
+    assert "s3cret" not in f"{unavailable.value} {unavailable.value.hint}"
