@@ -42,7 +42,7 @@ def parse_key(data: dict[str, Any], key_id: str) -> KeyVersions:
             f"{key_id}: is a {quote(type_name)} key, one of {', '.join(_TYPES)} is needed", hint="name another key"
         )
     if data.get("derived"):
-        raise KeyUnusable(f"{key_id}: is a derived key, which has no public key")
+        raise KeyUnusable(f"{key_id}: is a derived key, which has no public key", hint="name another key")
     keys = data.get("keys")
     if not isinstance(keys, dict) or not keys:
         raise KeyProviderError(f"{key_id}: Vault's answer has no versions of it")
@@ -54,7 +54,10 @@ def parse_key(data: dict[str, Any], key_id: str) -> KeyVersions:
         if int(text) >= oldest:
             found[int(text)] = _parse_public_key(entry.get("public_key"), _TYPES[type_name], f"{key_id} version {text}")
     if not found:
-        raise KeyUnusable(f"{key_id}: none of its versions may be used (min_decryption_version {oldest})")
+        raise KeyUnusable(
+            f"{key_id}: none of its versions may be used (min_decryption_version {oldest})",
+            hint="lower min_decryption_version of the key",
+        )
     return KeyVersions(_TYPES[type_name], found)
 
 
@@ -82,7 +85,10 @@ def parse_signatures(data: dict[str, Any], count: int, key_id: str) -> tuple[int
     for number, result in enumerate(results):
         error = result.get("error") if isinstance(result, dict) else "no object"
         if error:
-            raise KeyUnusable(f"{key_id}: Vault did not sign message {number + 1} of {count}: {quote(error)}")
+            raise KeyUnusable(
+                f"{key_id}: Vault did not sign message {number + 1} of {count}: {quote(error)}",
+                hint="check the version, and min_encryption_version and the other settings of the key",
+            )
         match = _SIGNATURE.fullmatch(str(result.get("signature")))
         if not match:
             raise BadSignature(f"{key_id}: Vault's answer {quote(result.get('signature'))} is not vault:vN:BASE64")

@@ -14,7 +14,7 @@ from imagesig.errors import DeadlineExceeded, ImagesigError, KeyProviderError, K
 from imagesig.external import Explain, external_call
 from imagesig.keys.in_time import in_time
 from imagesig.keys.tls_faults import cause_of, system_reason, tls_failure
-from imagesig.keys.vault.refusals import reasons_in, refusal
+from imagesig.keys.vault.refusals import PROXY, reasons_in, refusal
 from imagesig.keys.vault.tls import HINTS
 from imagesig.text import quote, redact_keys
 from imagesig.url import redact
@@ -22,6 +22,9 @@ from imagesig.url import redact
 if TYPE_CHECKING:
     import hvac
 
+    from imagesig.keys.vault.connection import VaultConnection
+
+_NOT_VAULT = "check that VAULT_ADDR is the address of Vault"
 _STATUSES = {
     "InvalidRequest": 400,
     "Unauthorized": 401,
@@ -41,10 +44,13 @@ _STATUSES = {
 class VaultClient:
     """Calls Vault with the token that `token` returns for each call. Thread-safe."""
 
-    def __init__(self, client: hvac.Client, token: Callable[[VaultClient], str], address: str = "") -> None:
+    def __init__(
+        self, client: hvac.Client, token: Callable[[VaultClient], str], connection: VaultConnection | None = None
+    ) -> None:
         self._client = client
         self._token = token
-        self.address: str = address or client.url
+        self.address: str = connection.address if connection else client.url
+        self._address_from = connection.address_from if connection else "the address of the hvac client"
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The `data` of Vault's answer, which may be empty. Logs in first. Raises as `request` does."""
@@ -70,9 +76,18 @@ class VaultClient:
         if token:
             redact_keys(token)
             options["headers"] = {"X-Vault-Token": token}
-        with external_call(what, lambda error: _explained(what, method, path, error)):
-            answer = in_time(what, lambda: self._client.adapter.request(method.lower(), f"/v1/{path}", **options))
-            return _checked(answer, what, method, path)
+        try:
+            with external_call(what, lambda error: _explained(what, method, path, error)):
+                answer = in_time(what, lambda: self._client.adapter.request(method.lower(), f"/v1/{path}", **options))
+                return _checked(answer, what, method, path)
+        except ImagesigError as error:
+            error.hint = self._in_use(error.hint)
+            raise
+
+    def _in_use(self, hint: str) -> str:
+        """The hint with the variables that name this server."""
+        hint = hint.replace("VAULT_ADDR", self._address_from)
+        return hint.replace("VAULT_", "BAO_") if self._address_from.startswith("BAO_") else hint
 
     @staticmethod
     def _data(answer: dict[str, Any], path: str) -> dict[str, Any]:
@@ -90,7 +105,7 @@ class VaultClient:
 def _checked(answer: object, what: str, method: str, path: str) -> dict[str, Any]:
     if isinstance(answer, dict):
         return answer
-    status = int(getattr(answer, "status_code", 0))
+    status = int(getattr(answer, "status_code", 200))  # hvac gives the JSON alone
     if status == 204:
         return {}
     if 300 <= status < 400:
@@ -102,9 +117,7 @@ def _checked(answer: object, what: str, method: str, path: str) -> dict[str, Any
         )
     if status >= 400:
         raise refusal(what, method, path, status, reasons_in(bytes(getattr(answer, "content", b""))))
-    raise KeyProviderError(
-        f"{what}: status {status}, but its answer is not JSON", hint="check that VAULT_ADDR is the address of Vault"
-    )
+    raise KeyProviderError(f"{what}: status {status}, but its answer is not a JSON object", hint=_NOT_VAULT)
 
 
 def _explained(what: str, method: str, path: str, error: Exception) -> ImagesigError | None:
@@ -116,20 +129,23 @@ def _explained(what: str, method: str, path: str, error: Exception) -> ImagesigE
         reasons = "; ".join(text for text in (getattr(error, "errors", None) or []) if isinstance(text, str))
         return refusal(what, method, path, _STATUSES.get(type(error).__name__, 0), reasons)
     if isinstance(error, requests.exceptions.JSONDecodeError):
-        return KeyProviderError(f"{what}: its answer is not JSON")
+        return KeyProviderError(f"{what}: its answer is not JSON", hint=_NOT_VAULT)
     if isinstance(error, requests.exceptions.RequestException | OSError):
         # Our `DeadlineExceeded` is an OSError, and `requests` wraps OSErrors.
         if isinstance(late := cause_of(error, DeadlineExceeded), DeadlineExceeded):
             return late
         remaining(what)
-        return tls_failure(what, error, HINTS) or _no_answer(what, error)
+        by_proxy = isinstance(error, requests.exceptions.ProxyError)
+        return tls_failure(what, error, HINTS) or _no_answer(what, error, by_proxy=by_proxy)
     if isinstance(error, ValueError | RecursionError):
-        return KeyProviderError(f"{what}: its answer is not JSON")
+        return KeyProviderError(f"{what}: its answer is not JSON", hint=_NOT_VAULT)
     return None
 
 
-def _no_answer(what: str, error: Exception) -> KeyProviderUnavailable:
+def _no_answer(what: str, error: Exception, *, by_proxy: bool) -> KeyProviderUnavailable:
     reason = system_reason(error) or type(error).__name__
+    if by_proxy:
+        return KeyProviderUnavailable(f"{what}: the proxy makes no connection ({reason})", hint=PROXY)
     hint = "check VAULT_ADDR and the network"
     if "unix://" in what:
         hint = "check VAULT_ADDR, and that the agent listens on this socket"

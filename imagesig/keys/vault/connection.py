@@ -7,6 +7,7 @@ time of each answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import hvac
 
 _UNIX = "unix://"
+_MOUNT = regex(r"[\w.-]+(?:/[\w.-]+)*", re.ASCII)
 _SERVER_NAME = regex(r"[A-Za-z0-9_.:-]+")
 
 
@@ -34,12 +36,14 @@ class VaultConnection(RedactedStruct, frozen=True):
     `address` is a URL, or `unix://PATH` for the socket of an agent. `ca` is a PEM file or a folder of PEM files,
     `ca_pem` has certificates itself; with neither, the system's authorities are trusted. Without `verify_tls` every
     certificate is accepted. `client_certificate` are the files of the certificate and its key. `ca_from` is what
-    named `ca_pem`, and the file, for people. `proxy_from` is Vault's own variable that named the proxy, if one did.
+    named `ca_pem`, and the file, for people; `address_from` is what named the address. `proxy_from` is Vault's own
+    variable that named the proxy, if one did.
     """
 
     hidden = ("proxies",)
 
     address: str
+    address_from: str = "VAULT_ADDR"
     namespace: str = ""
     ca: Path | None = None
     ca_pem: str = ""
@@ -72,6 +76,17 @@ class VaultConnection(RedactedStruct, frozen=True):
                 f"Vault address {quote(self.address)}: the token would travel unencrypted",
                 hint="use https://, or set IMAGESIG_VAULT_PLAIN_HTTP=1",
             )
+
+
+def checked_mount(path: str, what: str) -> str:
+    """The path of a mount, as Vault's commands print it or without its slash. Raises `InvalidArgument` for others."""
+    mount = path.strip("/")  # `vault secrets list` prints transit/
+    if not _MOUNT.fullmatch(mount):
+        raise InvalidArgument(
+            f"{what} {quote(path)}: a path such as transit or team/transit is needed",
+            hint="copy it from `vault secrets list` or `vault auth list`",
+        )
+    return mount
 
 
 def header_text(value: str, what: str) -> str:

@@ -18,7 +18,7 @@ from imagesig.http.proxies import Proxies
 from imagesig.keys.secrets import SecretKind, SecretRequest, from_file
 from imagesig.keys.tls_files import authorities_in, checked_authorities, load_client_certificate
 from imagesig.keys.uri import KeySettings
-from imagesig.keys.vault.connection import VaultConnection, header_text
+from imagesig.keys.vault.connection import VaultConnection, checked_mount, header_text
 from imagesig.keys.vault.environment import ADDRESSES, Variables, cleaned, is_true
 from imagesig.keys.vault.login import MethodLogin, TokenLogin, app_role, jwt, kubernetes, userpass
 from imagesig.keys.vault.provider import DEFAULT_MOUNT, VaultProvider
@@ -88,6 +88,7 @@ def _connection(query: Mapping[str, str], variables: Variables) -> tuple[VaultCo
     proxies = _proxies(variables)
     connection = VaultConnection(
         address=address if is_unix else address.rstrip("/"),
+        address_from=named_by,
         namespace=header_text(namespace, namespace_from),
         ca_pem=ca_pem,
         ca_from=ca_from,
@@ -219,7 +220,7 @@ def _token(variables: Variables) -> tuple[str, str]:
         text = text_bounded(path, limits.SECRET_FILE_BYTES, "~/.vault-token:", explain=_token_missing)
     except SecretRequired:
         return "", "~/.vault-token"
-    return text.strip(), "~/.vault-token"
+    return cleaned(text, "~/.vault-token"), "~/.vault-token"
 
 
 def _token_missing(reason: Unreadable, sentence: str) -> ImagesigError:
@@ -243,4 +244,7 @@ def _file(environ: Mapping[str, str], name: str, default: str = "") -> Callable[
 
 
 def _mount(environ: Mapping[str, str], default: str) -> str:
-    return _setting(environ, "IMAGESIG_VAULT_AUTH_MOUNT").strip("/") or default
+    variable = "IMAGESIG_VAULT_AUTH_MOUNT"
+    given = _setting(environ, variable).lstrip("/")
+    # Vault's policies and its agent write auth/approle for the mount approle/.
+    return checked_mount(given.removeprefix("auth/"), variable) if given else default

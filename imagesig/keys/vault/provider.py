@@ -27,7 +27,7 @@ from imagesig.keys.endpoint import Endpoint
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.vault.answers import KeyVersions, parse_key, parse_signatures
 from imagesig.keys.vault.client import VaultClient, unreadable
-from imagesig.keys.vault.connection import VaultConnection, connect
+from imagesig.keys.vault.connection import VaultConnection, checked_mount, connect
 from imagesig.keys.vault.facts import endpoint_of, facts
 from imagesig.keys.vault.login import MethodLogin, TokenLogin
 from imagesig.patterns import regex
@@ -56,7 +56,10 @@ class VaultKey(SigningKey):
         self._versions = provider.read(name)
         if version and version not in self._versions.public_keys:
             there = ", ".join(map(str, sorted(self._versions.public_keys)))
-            raise KeyNotFound(f"{provider.key_id(name, version)}: there is no such version, there are: {there}")
+            raise KeyNotFound(
+                f"{provider.key_id(name, version)}: there is no such version, there are: {there}",
+                hint="leave the version out for the latest, or lower min_decryption_version of the key",
+            )
         self._info = self._signer(version or self._versions.latest)
 
     @property
@@ -138,9 +141,7 @@ class VaultProvider(KeyProvider):
         scheme: str = DEFAULT_SCHEME,
         parameters: str = "",
     ) -> None:
-        mount = mount.strip("/")  # `vault secrets list` prints transit/
-        if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*", mount, re.ASCII):
-            raise InvalidArgument(f"Vault mount {quote(mount)}: a path such as transit or team/transit is needed")
+        mount = checked_mount(mount, "Vault mount")
         if client is None:
             if connection is None or login is None:
                 raise InvalidArgument("Vault: a connection and a login, or an hvac client, is needed")
@@ -154,7 +155,7 @@ class VaultProvider(KeyProvider):
         token: Callable[[VaultClient], str] = login or (lambda _client: str(given.token or ""))
         if not self._owned:
             client.adapter.allow_redirects = False  # a redirect would get the token, so override the owner's setting
-        self._client = VaultClient(client, token, connection.address if connection is not None else "")
+        self._client = VaultClient(client, token, connection)
         self._connection = connection
         self._mount = mount
         self._scheme = scheme

@@ -25,6 +25,8 @@ from imagesig.text import quote
 _TEXT_BYTES = 4096
 _REFUSAL = Shape.of("errors warnings data", data=Shape.of("", batch_results=Shape.of("error")))
 _LOG_IN = "log in again: run vault login, or set VAULT_TOKEN to a valid token"
+_NO_TOKEN = ("missing client token", "failed to look up namespace from the token")
+"""What Vault says, with a status of its own, of a text that is not a token: the second of one with a dot inside."""
 _PLAIN = ("http request to an https server", "plain http request was sent to https")
 """What Go's server, and nginx, say of HTTP to a port with TLS."""
 
@@ -37,9 +39,12 @@ class _Meaning(Struct, frozen=True):
 
 _AGAIN = "try again later"
 _FRONT = "try again later; if it stays, check the load balancer in front of Vault, and vault status"
+PROXY = "check HTTPS_PROXY, HTTP_PROXY or VAULT_PROXY_ADDR, with its user and password, or add Vault to NO_PROXY"
+_BROKEN = "try again later; if it stays, check that the token is one of Vault, and read Vault's log"
 _MEANINGS = {
     400: _Meaning(KeyUnusable, "refused", "check the type, the version and the settings of the key"),
     405: _Meaning(KeyNotFound, "no such operation there", "name the mount of a transit engine: ?mount=NAME"),
+    407: _Meaning(KeyProviderError, "the proxy wants a login", PROXY),
     408: _Meaning(KeyProviderUnavailable, "timed out", _AGAIN),
     412: _Meaning(KeyProviderUnavailable, "this node does not have the newest state yet", _AGAIN),
     413: _Meaning(KeyProviderError, "the request is too large", "raise max_request_size of Vault's listener"),
@@ -55,7 +60,7 @@ _MEANINGS = {
         "this is a performance standby",
         "point VAULT_ADDR at the active node or its load balancer",
     ),
-    500: _Meaning(KeyProviderUnavailable, "internal error", "try again later; Vault's log has the reason"),
+    500: _Meaning(KeyProviderUnavailable, "internal error", _BROKEN),
     501: _Meaning(KeyProviderUnavailable, "not initialised", "initialise it: vault operator init"),
     502: _Meaning(KeyProviderUnavailable, "a server behind it failed", _FRONT),
     503: _Meaning(KeyProviderUnavailable, "not available", _FRONT),
@@ -75,7 +80,7 @@ def refusal(what: str, method: str, path: str, status: int, reasons: str) -> Key
         )
         failure.retryable = False
         return failure
-    if status in (401, 403) or "missing client token" in low:
+    if status in (401, 403) or any(words in low for words in _NO_TOKEN):
         return AccessDenied(f"{what}: permission denied ({text})", hint=_permission(method, path, status, low))
     if status == 404 or "key not found" in low:
         return KeyNotFound(f"{what}: not found ({text})", hint=_missing(low))
@@ -90,7 +95,12 @@ def refusal(what: str, method: str, path: str, status: int, reasons: str) -> Key
 def _permission(method: str, path: str, status: int, reasons: str) -> str:
     # Vault says a reason for each refusal.
     other = "" if reasons else "; if a proxy or gateway before Vault refused it, correct VAULT_ADDR or the proxy"
-    if status == 401 or "invalid token" in reasons or "bad token" in reasons or "missing client token" in reasons:
+    if (
+        status == 401
+        or "invalid token" in reasons
+        or "bad token" in reasons
+        or any(words in reasons for words in _NO_TOKEN)
+    ):
         return _LOG_IN + other
     needed = json.dumps(_needed(method, path))
     return f'renew the token, or add to its policy: path "{path}" {{ capabilities = {needed} }}{other}'

@@ -131,7 +131,7 @@ def _retry(what: str) -> Retry:
     import logging
 
     from urllib3 import BaseHTTPResponse, Retry
-    from urllib3.exceptions import MaxRetryError
+    from urllib3.exceptions import InvalidHeader, MaxRetryError
 
     class Patient(Retry):
         """Waits as long as the server asks, within `limits.RETRY_AFTER_SECONDS` and the deadline."""
@@ -143,6 +143,12 @@ def _retry(what: str) -> Retry:
             if any(_is_final(item) for item in getattr(error, "args", ())):
                 raise MaxRetryError(named["_pool"], url, error)
             return super().increment(method, url, *arguments, **named)
+
+        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+            try:
+                return super().get_retry_after(response)
+            except InvalidHeader:
+                return None  # a gateway's header that nobody can read: the pause is ours
 
         def sleep(self, response: BaseHTTPResponse | None = None) -> None:
             asked = self.get_retry_after(response) if response is not None else None

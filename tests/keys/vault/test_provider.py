@@ -34,6 +34,7 @@ from imagesig.errors import (
     AccessDenied,
     KeyMismatch,
     KeyNotFound,
+    KeyProviderError,
     KeyProviderUnavailable,
     KeyUnusable,
     WrongSecret,
@@ -287,6 +288,32 @@ def test_a_bad_token_is_a_clear_error_without_the_token(vault: VaultServer, root
         with pytest.raises(AccessDenied) as denied:
             provider.open("app")
         assert "hvs.WRONG" not in f"{denied.value!r} {denied.value} {denied.value.hint} {provider!r}"
+
+
+@pytest.mark.parametrize("token", ["header.payload.signature", "hvs.a.b", "'s.quoted'", "WRONG"])
+def test_a_text_that_is_no_token_is_answered_with_a_login(vault: VaultServer, root: hvac.Client, token: str) -> None:
+    """Vault itself answers some of them with status 500."""
+    with (
+        VaultProvider(VaultConnection(vault.address), TokenLogin(token)) as provider,
+        pytest.raises(KeyProviderError) as denied,
+    ):
+        provider.open("app")
+    hint = "log in again" if isinstance(denied.value, AccessDenied) else "the token is one of Vault"
+    assert hint in denied.value.hint
+    assert token not in f"{denied.value} {denied.value.hint}"
+
+
+def test_a_version_that_may_not_sign_says_which_setting_decides(provider: VaultProvider, root: hvac.Client) -> None:
+    name = fresh()
+    provider.generate(name, KeyType.ECDSA_P256)
+    root.secrets.transit.rotate_key(name)
+    root.secrets.transit.update_key_configuration(name, min_encryption_version=2)
+    with provider.open(f"{name}?version=1") as key, pytest.raises(KeyUnusable) as refused:
+        key.sign(b"message")
+    assert "min_encryption_version" in refused.value.hint
+    with pytest.raises(KeyNotFound) as missing:
+        provider.open(f"{name}?version=3")
+    assert "min_decryption_version" in missing.value.hint
 
 
 def test_a_sealed_vault_is_unavailable_and_works_again_when_unsealed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -236,3 +237,91 @@ def test_a_name_with_a_mount_is_told_where_the_mount_goes(vault: ScriptedVault, 
     with pytest.raises(InvalidArgument) as refused:
         open_key(f"hashivault://{name}", settings=settings(vault))
     assert "?mount=" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("uri", "variable"),
+    [
+        ("hashivault://app", "VAULT_ADDR"),
+        ("hashivault://app", "VAULT_AGENT_ADDR"),
+        ("hashivault://app", "BAO_ADDR"),
+        ("openbao://app", "BAO_ADDR"),
+        ("openbao://app", "BAO_AGENT_ADDR"),
+        ("hashivault://app?address={address}", "?address="),
+    ],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(418), Answer(200, b"<html>"), Answer(307, b"", {"location": "http://other.example/"}), Answer(473), None],
+    ids=["another service", "a page", "a redirect", "a standby", "none"],
+)
+def test_the_hint_names_what_named_the_address(
+    vault: ScriptedVault, answer: Answer | None, uri: str, variable: str
+) -> None:
+    address = vault.address if answer else "http://127.0.0.1:1"
+    vault.faults.append(lambda _request: answer)
+    environ = {"VAULT_TOKEN": TOKEN} | ({} if "?" in variable else {variable: address})
+    with pytest.raises(KeyProviderError) as refused:
+        open_key(uri.format(address=address), settings=KeySettings(environ))
+    assert variable in refused.value.hint
+    assert ("VAULT_ADDR" in refused.value.hint) is (variable == "VAULT_ADDR")
+
+
+@pytest.mark.parametrize("pause", ["soon", "-5", "0.5", "", "Thu, 99 Foo 2026"])
+def test_a_pause_that_nobody_can_read_is_no_fault_of_the_network(vault: ScriptedVault, pause: str) -> None:
+    busy = Answer(429, b'{"errors":["quota exceeded"]}', {"retry-after": pause})
+    vault.faults.append(lambda _request: busy if len(vault.requests) < 2 else None)
+    with open_key("hashivault://app", settings=settings(vault)) as key:
+        assert key.sign(b"message")
+    assert "429" in str(refusal(vault, busy))
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"1"])
+def test_json_that_is_no_object_is_said_to_be_that(vault: ScriptedVault, body: bytes) -> None:
+    found = refusal(vault, Answer(200, body, {"content-type": "application/json"}))
+    assert "status 200" in str(found)
+    assert "VAULT_ADDR" in found.hint
+
+
+def test_a_proxy_that_makes_no_connection_is_named(vault: ScriptedVault, no_proxies: None) -> None:
+    for name, scheme in (("HTTP_PROXY", "http"), ("HTTPS_PROXY", "https"), ("VAULT_PROXY_ADDR", "https")):
+        environ = {
+            "VAULT_ADDR": f"{scheme}://vault.example:8200",
+            "VAULT_TOKEN": TOKEN,
+            "IMAGESIG_VAULT_PLAIN_HTTP": "1",
+            name: "http://me:pr0xy-pass@127.0.0.1:1",
+        }
+        with pytest.raises(KeyProviderUnavailable, match="the proxy makes no connection") as refused:
+            open_key("hashivault://app", settings=KeySettings(environ))
+        assert name in refused.value.hint
+        assert "pr0xy-pass" not in f"{refused.value} {refused.value.hint}"
+    assert "HTTP_PROXY" in refusal(vault, Answer(407)).hint
+
+
+MOUNTS = {"auth/approle": "approle", "auth/approle/": "approle", "team/ci/": "team/ci", "/auth/team/ci": "team/ci"}
+
+
+@pytest.mark.parametrize("written", MOUNTS)
+def test_the_mount_of_a_login_may_be_written_as_policies_write_it(
+    vault: ScriptedVault, written: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("x")
+    login = {
+        "IMAGESIG_VAULT_AUTH": "approle",
+        "IMAGESIG_VAULT_ROLE_ID": "role",
+        "IMAGESIG_VAULT_SECRET_ID_FILE": str(tmp_path / "secret"),
+    }
+    with pytest.raises(KeyProviderError):
+        open_key("hashivault://app", settings=settings(vault, **login, IMAGESIG_VAULT_AUTH_MOUNT=written))
+    assert vault.requests[0].path == f"/v1/auth/{MOUNTS[written]}/login"
+    with pytest.raises(InvalidArgument, match="IMAGESIG_VAULT_AUTH_MOUNT"):
+        open_key("hashivault://app", settings=settings(vault, **login, IMAGESIG_VAULT_AUTH_MOUNT=f"{written}?a b"))
+
+
+@pytest.mark.parametrize("written", ['"{}"', "'{}'", "{}\nother", "{}\r\nother"])
+def test_a_token_file_is_read_as_the_variable_is(vault: ScriptedVault, written: str, tmp_path: Path) -> None:
+    (tmp_path / ".vault-token").write_text(written.format(TOKEN))
+    with pytest.raises(InvalidArgument, match="vault-token") as refused:
+        open_key("hashivault://app", settings=KeySettings({"VAULT_ADDR": vault.address, "HOME": str(tmp_path)}))
+    assert TOKEN not in f"{refused.value} {refused.value.hint}"
+    assert vault.requests == []
