@@ -65,9 +65,22 @@ def key_type_of_curve(parameters: bytes) -> KeyType:
     if written_out is not None:
         return written_out
     raise KeyUnusable(
-        f"its curve is {parameters[:16].hex()}, one of P-256, P-384, P-521 and Ed25519 is needed",
-        hint="use a key of one of these curves",
+        f"its curve is {_curve_name(parameters)}, one of P-256, P-384, P-521 and Ed25519 is needed",
+        hint="use a key of one of these curves" if parameters[:1] == b"\x06" else "",
     )
+
+
+def _curve_name(parameters: bytes) -> str:
+    """The object identifier with its dots, or the first bytes in hex of parameters in another form."""
+    if parameters[:1] != b"\x06" or len(parameters) < 3:
+        return parameters[:16].hex()
+    numbers, number = list[int](), 0
+    for byte in parameters[2:18]:
+        number = number << 7 | byte & 0x7F
+        if byte < 0x80:
+            numbers, number = [*numbers, number], 0
+    first = min(numbers[0] // 40, 2) if numbers else 0
+    return ".".join(map(str, [first, numbers[0] - 40 * first, *numbers[1:]])) if numbers else parameters[:16].hex()
 
 
 def _written_out(parameters: bytes) -> KeyType | None:

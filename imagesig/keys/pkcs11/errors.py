@@ -5,6 +5,8 @@ The types are functions, so that `except` imports the SDK only after an exceptio
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from imagesig.errors import (
     AccessDenied,
     KeyProviderError,
@@ -112,6 +114,28 @@ def explain(error: Exception, what: str) -> KeyProviderError | None:
         return None
     kind, hint = _BY_NAME.get(code_in(error), _UNKNOWN)
     return kind(f"{what}: {describe_error(error)}", hint=hint)
+
+
+_LOADER_SAYS = "OS exception while loading "
+_NOT_LOADED = (
+    ("cannot open shared object", "install the library that this module needs: ldd MODULE shows which one is missing"),
+    ("wrong elf class", "install the module for the processor and word size of this Python"),
+    ("undefined symbol: c_getfunctionlist", "this library is not a PKCS#11 module: name another one"),
+    ("", "this file cannot be loaded as a library: install the module again, or name another file"),
+)
+
+
+def not_initialised(error: Exception, path: Path) -> KeyProviderError:
+    """The error for a module that was not loaded, with the loader's reason, or that refused C_Initialize."""
+    subject, text = f"PKCS#11 module {path}", str(error)
+    if text.startswith(_LOADER_SAYS):
+        reason = text.removeprefix(_LOADER_SAYS).removeprefix(f"{path}: ").removeprefix(f"{path}: ")
+        hint = next(hint for words, hint in _NOT_LOADED if words in reason.lower())
+        return KeyProviderError(f"{subject}: cannot be loaded ({quote(reason)[1:-1]})", hint=hint)
+    hint = "check that this is a PKCS#11 module, and its configuration"
+    if "softhsm" in path.name:
+        hint = "set SOFTHSM2_CONF to a configuration file of SoftHSM that names the folder with tokens"
+    return KeyProviderError(f"{subject}: cannot be initialised ({describe_error(error)})", hint=hint)
 
 
 def not_generated(error: Exception, what: str) -> Exception:

@@ -20,7 +20,6 @@ from msgspec import Struct
 from imagesig.errors import (
     ImagesigError,
     InvalidArgument,
-    KeyProviderError,
     KeyProviderUnavailable,
     MissingExtra,
     WrongSecret,
@@ -28,7 +27,7 @@ from imagesig.errors import (
 from imagesig.external import explained, external_call
 from imagesig.keys.pkcs11.attributes import lenient_attributes
 from imagesig.keys.pkcs11.codes import code_in
-from imagesig.keys.pkcs11.errors import NO_LOGIN_NEEDED, WRONG_PINS, describe_error, explain, is_ended, is_general
+from imagesig.keys.pkcs11.errors import NO_LOGIN_NEEDED, WRONG_PINS, explain, is_ended, is_general, not_initialised
 from imagesig.keys.pkcs11.functions import Functions, initialize
 from imagesig.keys.pkcs11.pins import Pins, token_name
 from imagesig.keys.pkcs11.tokens import choose_token, describe_slots, identity_of, needs_login
@@ -118,12 +117,7 @@ class Module:
             self.functions.replace_in(lib)
             initialize(lib)
         except pkcs11.exceptions.PKCS11Error as error:
-            hint = "check that this is a PKCS#11 module, and its configuration"
-            if "softhsm" in self.path.name:
-                hint = "set SOFTHSM2_CONF to a configuration file of SoftHSM that names the folder with tokens"
-            raise KeyProviderError(
-                f"PKCS#11 module {self.path}: cannot be initialised ({describe_error(error)})", hint=hint
-            ) from error
+            raise not_initialised(error, self.path) from error
         self._lib, self._pid = lib, os.getpid()
 
     def start_anew(self, *, ended: bool = False) -> None:

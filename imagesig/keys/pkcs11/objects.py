@@ -128,9 +128,10 @@ def public_half(session: Any, item: TokenObject, given: PublicKey | None) -> Pub
         return own[0]
     if given is not None:
         return given
+    instead = f"{unread[0].hint}; if the token is wrong about that, " if unread[0].hint else ""
     raise KeyUnusable(
         f"PKCS#11 key {Pkcs11Uri(object=item.label, id=item.id)}: {unread[0]}",
-        hint="give its public key: --expect FILE, or expect=",
+        hint=f"{instead}give its public key: --expect FILE, or expect=",
     )
 
 

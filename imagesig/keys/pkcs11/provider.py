@@ -96,11 +96,11 @@ class Pkcs11Provider(KeyProvider):
 
     def open(self, name: str) -> Pkcs11Key:
         """The private key with this URI (`object`, `id` or both) or label. Raises as `KeyProvider.open` does."""
-        return Pkcs11Key(self, key_uri(name))
+        return Pkcs11Key(self, key_uri(name or str(self._wanted)))
 
     def public_keys(self, name: str) -> tuple[PublicKey, ...]:
         """The public key, without a login if the token allows that."""
-        wanted = key_uri(name)
+        wanted = key_uri(name or str(self._wanted))
 
         def read() -> PublicKey:
             shown = public_keys_shown(self._open(log_in=False).session, wanted, [])

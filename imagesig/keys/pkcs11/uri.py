@@ -23,6 +23,7 @@ _QUERY = frozenset({"pin-source", "pin-value", "module-name", "module-path"})
 _NAMES = _TEXTS | _QUERY
 _NAME = regex(r"[a-z0-9_-]+", re.IGNORECASE)
 _PERCENT = regex(r"%(?![0-9A-Fa-f]{2})")
+_FORM = "write pkcs11:token=LABEL;object=LABEL?pin-source=file:/PATH, with %3B for a ; in a label"
 _VERSION = regex(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _PATH_SAFE = "-._~:[]@!$'()*+,=&"
 _CHARACTERS = 4096
@@ -133,7 +134,8 @@ def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
     for part in text.split(separator) if text else []:
         name, equals, value = part.partition("=")
         if not equals or not _NAME.fullmatch(name):
-            raise InvalidArgument(f"PKCS#11 URI: its {where} has a part that is not ATTRIBUTE=VALUE")
+            hint = "write no slashes after pkcs11:" if text.startswith("//") else _FORM
+            raise InvalidArgument(f"PKCS#11 URI: its {where} has a part that is not ATTRIBUTE=VALUE", hint=hint)
         if name in misplaced:
             place = "after" if where == "path" else "before"
             raise InvalidArgument(
@@ -142,9 +144,11 @@ def _split(text: str, separator: str, where: str) -> dict[str, bytes]:
         if name not in _NAMES and name.lower() in _NAMES:
             raise InvalidArgument(f"PKCS#11 URI: {quote(name)} in its {where}: lower case is needed, {name.lower()}")
         if _PERCENT.search(value):
-            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} has a % without two hex digits after it")
+            raise InvalidArgument(
+                f"PKCS#11 URI: {quote(name)} has a % without two hex digits after it", hint="write %25 for a % itself"
+            )
         if name in found and (name in known or where == "path"):
-            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is given twice")
+            raise InvalidArgument(f"PKCS#11 URI: {quote(name)} is given twice", hint="write %3B for a ; in a value")
         try:
             found[name] = unquote_to_bytes(value)
         except UnicodeEncodeError:

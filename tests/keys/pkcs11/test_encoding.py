@@ -112,9 +112,21 @@ def test_ed25519_is_read_under_both_names(parameters: bytes) -> None:
     assert ec_public_key(parameters, der(4, raw)) == ec_public_key(parameters, raw) == key.public_key
 
 
-def test_another_curve_is_refused() -> None:
-    with pytest.raises(KeyUnusable, match="curve"):
-        key_type_of_curve(bytes.fromhex("06052b8104000a"))
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ("06052b8104000a", r"curve is 1\.3\.132\.0\.10,"),  # secp256k1
+        ("06092b2403030208010107", r"curve is 1\.3\.36\.3\.3\.2\.8\.1\.1\.7,"),  # brainpoolP256r1
+        ("06032b6571", r"curve is 1\.3\.101\.113,"),  # Ed448
+        ("0603883703", r"curve is 2\.999\.3,"),
+        ("06", "curve is 06,"),
+        ("060180", "curve is 060180,"),
+        ("0500", "curve is 0500,"),
+    ],
+)
+def test_another_curve_is_refused_by_its_identifier(parameters: str, said: str) -> None:
+    with pytest.raises(KeyUnusable, match=said):
+        key_type_of_curve(bytes.fromhex(parameters))
 
 
 def test_a_token_that_shows_no_public_key_is_refused() -> None:

@@ -302,6 +302,17 @@ def test_a_key_made_by_another_tool_signs(provider: Pkcs11Provider, softhsm: Sof
         assert other.open(label).sign(b"message")
 
 
+@pytest.mark.parametrize("kind", ["EC:secp256k1", "EC:brainpoolP256r1", "rsa:1024"])
+def test_a_key_of_a_type_that_is_not_used_is_answered_with_another_key_first(
+    provider: Pkcs11Provider, softhsm: SoftHsmToken, kind: str
+) -> None:
+    label = fresh()
+    pkcs11_tool(softhsm, "--keypairgen", "--key-type", kind, "--label", label, "--id", "0c")
+    with opened(softhsm) as other, pytest.raises(KeyUnusable) as refused:
+        other.open(label)
+    assert refused.value.hint.startswith("use ")
+
+
 def test_the_public_key_is_read_without_a_pin(provider: Pkcs11Provider, softhsm: SoftHsmToken) -> None:
     label = fresh()
     key = provider.generate(label, KeyType.ECDSA_P521)

@@ -75,3 +75,20 @@ def test_an_attribute_in_capitals_is_not_taken_for_one_of_a_vendor(uri: str) -> 
     with pytest.raises(InvalidArgument, match="lower case") as refused:
         parse_pkcs11_uri(uri)
     assert "s3cret" not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("uri", "hint"),
+    [
+        ("pkcs11://token=t;object=o", "no slashes"),
+        ("pkcs11:token=t;object=o;", "%3B"),
+        ("pkcs11:t", "token=LABEL"),
+        ("pkcs11:token=t;object=a%b", "%25"),
+        ("pkcs11:object=a;object=b", "%3B"),
+        ("pkcs11:token=t;object=o?pin-source", "pin-source=file:"),
+    ],
+)
+def test_a_uri_with_a_mistake_says_what_to_write(uri: str, hint: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        parse_pkcs11_uri(uri)
+    assert hint in refused.value.hint
