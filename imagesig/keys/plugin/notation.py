@@ -35,7 +35,7 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
 )
 from imagesig.external import external_call
-from imagesig.keys.plugin.process import NAME, describe_output
+from imagesig.keys.plugin.process import NAME, NEEDS_VARIABLES, describe_output
 from imagesig.keys.plugin.provider import PluginProvider, parse_answer
 from imagesig.keys.provider import SigningKey
 from imagesig.signature import SignerInfo
@@ -53,13 +53,15 @@ _TYPES = {
     "RSA-3072": (KeyType.RSA_3072, Hash.SHA384),
     "RSA-4096": (KeyType.RSA_4096, Hash.SHA512),
 }
-_ERRORS: dict[str, type[KeyProviderError]] = {
-    "VALIDATION_ERROR": KeyUnusable,
-    "UNSUPPORTED_CONTRACT_VERSION": KeyUnusable,
-    "ACCESS_DENIED": AccessDenied,
-    "TIMEOUT": KeyProviderUnavailable,
-    "THROTTLED": KeyProviderUnavailable,
+_UPDATE = "update the plugin, or use another one"
+_ERRORS: dict[str, tuple[type[KeyProviderError], str]] = {
+    "VALIDATION_ERROR": (KeyUnusable, "correct the id of the key, or the settings for the plugin in the key's URI"),
+    "UNSUPPORTED_CONTRACT_VERSION": (KeyUnusable, _UPDATE),
+    "ACCESS_DENIED": (AccessDenied, f"log in to the plugin's service, or allow the login to sign; {NEEDS_VARIABLES}"),
+    "TIMEOUT": (KeyProviderUnavailable, "try again later; if it stays, check the network"),
+    "THROTTLED": (KeyProviderUnavailable, "try again later"),
 }
+_OTHER_ERROR = (KeyProviderError, NEEDS_VARIABLES)
 
 
 class NotationPluginKey(SigningKey):
@@ -133,7 +135,8 @@ class NotationPluginProvider(PluginProvider):
         spec = answer.get("keySpec")
         if not isinstance(spec, str) or spec not in _TYPES:
             raise UnsupportedAlgorithm(
-                f"{self.key_uri(key_id)}: is a {quote(spec)} key, one of {', '.join(_TYPES)} is needed"
+                f"{self.key_uri(key_id)}: is a {quote(spec)} key, one of {', '.join(_TYPES)} is needed",
+                hint="name another key",
             )
         return spec
 
@@ -169,13 +172,19 @@ class NotationPluginProvider(PluginProvider):
             answer, what = self._ask("get-plugin-metadata", {}), f"notation plugin {self._name}"
             versions, capabilities = answer.get("supportedContractVersions"), answer.get("capabilities")
             if answer.get("name") != self._name:
-                raise KeyUnusable(f"{what}: its metadata has the name {quote(answer.get('name'))}")
+                raise KeyUnusable(
+                    f"{what}: its metadata has the name {quote(answer.get('name'))}",
+                    hint="install it under this name, in its folder and as notation-NAME",
+                )
             if not isinstance(versions, list) or CONTRACT_VERSION not in versions:
                 raise KeyUnusable(
-                    f"{what}: supports the contract versions {quote(versions)}, {CONTRACT_VERSION} is needed"
+                    f"{what}: supports the contract versions {quote(versions)}, {CONTRACT_VERSION} is needed",
+                    hint=_UPDATE,
                 )
             if not isinstance(capabilities, list) or CAPABILITY not in capabilities:
-                raise KeyUnusable(f"{what}: has the capabilities {quote(capabilities)}, {CAPABILITY} is needed")
+                raise KeyUnusable(
+                    f"{what}: has the capabilities {quote(capabilities)}, {CAPABILITY} is needed", hint=_UPDATE
+                )
             self._known = True
 
     def _same_key(self, answer: Mapping[str, object], key_id: str) -> None:
@@ -208,7 +217,8 @@ def find_plugin(name: str, directory: Path) -> Path:
         expected = Path(os.path.realpath(directory)) / name / program.name
         if not stat.S_ISREG(status.st_mode) or Path(os.path.realpath(program)) != expected:
             raise KeyUnusable(
-                f"notation plugin {name}: {program} must be a regular file without symbolic links in its path"
+                f"notation plugin {name}: {program} must be a regular file without symbolic links in its path",
+                hint="install a copy of it: notation plugin install --file FILE",
             )
         if not os.access(program, os.X_OK):
             raise KeyUnusable(f"notation plugin {name}: {program} is not executable", hint=f"run: chmod +x {program}")
@@ -234,10 +244,12 @@ def _failure(what: str, status: int, stderr: bytes) -> KeyProviderError:
     try:
         answer = parse_object(stderr, "error", OURS)
     except MalformedError:
-        return KeyProviderError(f"{what}: failed with status {status}; it printed {describe_output(stderr)}")
+        return KeyProviderError(
+            f"{what}: failed with status {status}; it printed {describe_output(stderr)}", hint=NEEDS_VARIABLES
+        )
     code = answer.get("errorCode")
-    kind = _ERRORS.get(code, KeyProviderError) if isinstance(code, str) else KeyProviderError
-    return kind(f"{what}: {quote(code)}: {describe_output(answer.get('errorMessage') or '')}")
+    kind, hint = _ERRORS.get(code, _OTHER_ERROR) if isinstance(code, str) else _OTHER_ERROR
+    return kind(f"{what}: {quote(code)}: {describe_output(answer.get('errorMessage') or '')}", hint=hint)
 
 
 def _chain(value: object, what: str) -> tuple[Certificate, ...]:

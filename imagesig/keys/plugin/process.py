@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import selectors
@@ -33,11 +34,21 @@ ALLOWED = (
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 MORE_VARIABLE = "IMAGESIG_PLUGIN_ENV"
 """Lists further variables that plugins see, with commas: `VAULT_*,AWS_PROFILE`."""
+NEEDS_VARIABLES = (
+    f"a plugin sees few variables: list those with its settings and credentials, such as {MORE_VARIABLE}=AWS_*"
+)
+"""The hint for a failure of a plugin, which has no credentials unless the user lists their variables."""
+_NOT_RUN = {
+    errno.ENOEXEC: "install the plugin for this system and its processor",
+    errno.ENOENT: "install the program that its first line names, or the plugin again",
+    errno.EACCES: "allow this user to run it: chmod +x, on a file system without noexec",
+}
 _PATTERN = regex(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 _SECRET_NAME = regex(r"(?i)TOKEN|SECRET|PASS|PWD|PIN|KEY(?!_(?:ID|URI|URL|ARN|NAME)$)|CREDENTIAL|AUTH|LOGIN|COOKIE")
 _ADDRESS = regex(r"[a-z][a-z0-9+.-]*://")
 _PLAIN = regex(r"(?:/|~/|\./).*|[a-z0-9.:/_-]{1,100}", re.DOTALL)
 """A path, or a word such as a profile or region, unless the variable's name says that it is secret."""
+_REPORT = "update the plugin, or report this to its makers"
 _OUTPUT_CHARACTERS = 400
 _CHUNK = 65536
 
@@ -127,7 +138,8 @@ def run_plugin(
 def _failed(what: str, program: Path, error: Exception) -> ImagesigError | None:
     if isinstance(error, OSError | subprocess.SubprocessError):
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        return KeyProviderError(f"{what}: {program} cannot be run: {reason}")
+        hint = _NOT_RUN.get(getattr(error, "errno", 0) or 0, "install the plugin again")
+        return KeyProviderError(f"{what}: {program} cannot be run: {reason}", hint=hint)
     return None
 
 
@@ -145,14 +157,19 @@ def _run(command: list[str], message: bytes, environ: Mapping[str, str], seconds
             stdout, stderr = _exchange(process, message, time.monotonic() + seconds, what)
             process.wait()
         except subprocess.TimeoutExpired:
-            raise KeyProviderUnavailable(f"{what}: no answer within {seconds:g} seconds; it was killed") from None
+            raise KeyProviderUnavailable(
+                f"{what}: no answer within {seconds:g} seconds; it was killed",
+                hint=f"check that the plugin waits for no input and reaches its service; {NEEDS_VARIABLES}",
+            ) from None
         finally:
             # Kill the whole session: child processes of the plugin may keep its streams open.
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
     if process.returncode < 0:
-        raise KeyProviderError(f"{what}: ended by signal {-process.returncode}; it printed {describe_output(stderr)}")
+        raise KeyProviderError(
+            f"{what}: ended by signal {-process.returncode}; it printed {describe_output(stderr)}", hint=_REPORT
+        )
     return Finished(process.returncode, stdout, stderr)
 
 
@@ -183,7 +200,9 @@ def _exchange(process: subprocess.Popen[bytes], message: bytes, deadline: float,
                 if not chunk:
                     selector.unregister(stream)
                 if len(printed[stream]) > allowed[stream]:
-                    raise KeyProviderError(f"{what}: printed more than {allowed[stream]} bytes; it was killed")
+                    raise KeyProviderError(
+                        f"{what}: printed more than {allowed[stream]} bytes; it was killed", hint=_REPORT
+                    )
     process.wait(_left(process, deadline))
     return bytes(printed[process.stdout]), bytes(printed[process.stderr])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS
 from imagesig.errors import KeyProviderError, MalformedError
-from imagesig.keys.plugin.process import Finished, describe_output, run_plugin
+from imagesig.keys.plugin.process import NEEDS_VARIABLES, Finished, describe_output, run_plugin
 from imagesig.keys.provider import KeyProvider
 
 
@@ -36,4 +36,6 @@ def parse_answer(finished: Finished, what: str) -> dict[str, object]:
     try:
         return parse_object(finished.stdout, "its answer", OURS)
     except MalformedError as error:
-        raise KeyProviderError(f"{what}: {error}; it printed {describe_output(finished.stderr)}") from error
+        raise KeyProviderError(
+            f"{what}: {error}; it printed {describe_output(finished.stderr)}", hint=NEEDS_VARIABLES
+        ) from error

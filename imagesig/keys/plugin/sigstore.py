@@ -27,7 +27,7 @@ from imagesig.errors import (
     KeyUnusable,
 )
 from imagesig.external import external_call
-from imagesig.keys.plugin.process import NAME, describe_output
+from imagesig.keys.plugin.process import NAME, NEEDS_VARIABLES, describe_output
 from imagesig.keys.plugin.provider import PluginProvider, parse_answer
 from imagesig.keys.provider import SigningKey
 from imagesig.signature import SignerInfo
@@ -107,7 +107,7 @@ class SigstorePluginProvider(PluginProvider):
             )
         answer = parse_answer(self.run(what, [PROTOCOL, call], message), what)
         if answer.get("errorMessage"):
-            raise KeyProviderError(f"{what}: {describe_output(answer['errorMessage'])}")
+            raise KeyProviderError(f"{what}: {describe_output(answer['errorMessage'])}", hint=NEEDS_VARIABLES)
         return as_object(answer.get(method), f"{what}: its answer: {method}", KeyProviderError)
 
 

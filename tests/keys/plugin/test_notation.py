@@ -22,6 +22,7 @@ from imagesig.errors import (
     UnsupportedAlgorithm,
 )
 from imagesig.keys.plugin.notation import PROBE, NotationPluginKey, NotationPluginProvider
+from tests.commands import run_here
 from tests.issuers import Issuer
 from tests.makers import private_key
 from tests.plugins.programs import executable, program
@@ -236,3 +237,81 @@ def test_a_plugin_must_be_an_executable_file(kind: str, tmp_path: Path) -> None:
         path.chmod(0o644)
     with pytest.raises(KeyUnusable):
         NotationPluginProvider("fake", tmp_path, environ={})
+
+
+HINTS: dict[str, tuple[dict[str, object], str]] = {
+    "VALIDATION_ERROR": ({"errorCode": "VALIDATION_ERROR", "errorMessage": "no"}, "settings"),
+    "UNSUPPORTED_CONTRACT_VERSION": ({"errorCode": "UNSUPPORTED_CONTRACT_VERSION"}, "update"),
+    "ACCESS_DENIED": ({"errorCode": "ACCESS_DENIED", "errorMessage": "no credentials"}, "IMAGESIG_PLUGIN_ENV"),
+    "TIMEOUT": ({"errorCode": "TIMEOUT"}, "again"),
+    "THROTTLED": ({"errorCode": "THROTTLED", "errorMetadata": {"a": "b"}}, "again"),
+    "ERROR": ({"errorCode": "ERROR", "errorMessage": "AZURE_CLIENT_ID is not set"}, "IMAGESIG_PLUGIN_ENV"),
+    "a code of its own": ({"errorCode": "QUOTA"}, "IMAGESIG_PLUGIN_ENV"),
+}
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_every_failure_of_a_plugin_says_what_to_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, hint = HINTS[name]
+    (tmp_path / "plugins").mkdir()
+    fake(tmp_path / "plugins", {"get-plugin-metadata": METADATA, "describe-key": answer})
+    monkeypatch.setenv("NOTATION_LIBEXEC", str(tmp_path))
+    done = run_here("key", "check", "notation-plugin://fake/k")
+    assert isinstance(done.exception, KeyProviderError)
+    assert hint in done.exception.hint
+
+
+CRASHES = {
+    "a text": ("import sys; sys.exit('no credentials found')", "IMAGESIG_PLUGIN_ENV"),
+    "no answer": ("", "IMAGESIG_PLUGIN_ENV"),
+    "a signal": ("import os; os.kill(os.getpid(), 9)", "update"),
+}
+
+
+@pytest.mark.parametrize("name", CRASHES)
+@pytest.mark.parametrize("protocol", ["notation", "sigstore"])
+def test_a_plugin_that_breaks_off_says_what_to_do(
+    name: str, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, hint = CRASHES[name]
+    executable(tmp_path / "plugins" / "fake" / "notation-fake", script)
+    executable(tmp_path / "sigstore-kms-fake", script)
+    monkeypatch.setenv("NOTATION_LIBEXEC", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    uri = "notation-plugin://fake/k" if protocol == "notation" else "sigstore-kms://fake/k"
+    done = run_here("key", "check", uri)
+    assert isinstance(done.exception, KeyProviderError)
+    assert hint in done.exception.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [(b"\x7fELF\x02\x01\x01", "processor"), (b"#!/nonexistent/python\n", "first line"), (b"", "processor")],
+    ids=["another processor", "no interpreter", "empty"],
+)
+def test_a_plugin_that_cannot_be_run_says_why(
+    content: bytes, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = executable(tmp_path / "plugins" / "fake" / "notation-fake", "")
+    path.write_bytes(content)
+    monkeypatch.setenv("NOTATION_LIBEXEC", str(tmp_path))
+    done = run_here("key", "check", "notation-plugin://fake/k")
+    assert isinstance(done.exception, KeyProviderError)
+    assert hint in done.exception.hint
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "other"}, {"supportedContractVersions": ["2.0"]}, {"capabilities": ["SIGNATURE_VERIFIER"]}]
+)
+def test_a_plugin_that_does_not_fit_says_what_to_do(change: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(KeyUnusable) as refused:
+        fake(tmp_path, {"get-plugin-metadata": METADATA | change}).open("k")
+    assert "install" in refused.value.hint or "update" in refused.value.hint
+
+
+def test_a_plugin_that_hangs_says_where_to_look(tmp_path: Path) -> None:
+    path = executable(tmp_path / "fake" / "notation-fake", "import time; time.sleep(60)")
+    assert path.exists()
+    with pytest.raises(KeyProviderUnavailable) as late:
+        NotationPluginProvider("fake", tmp_path, environ={}, seconds=0.5).open("k")
+    assert "IMAGESIG_PLUGIN_ENV" in late.value.hint
