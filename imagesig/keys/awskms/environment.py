@@ -24,6 +24,7 @@ FILES = (
 AUTHORITIES = "AWS_CA_BUNDLE"
 SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 ENDPOINTS = ("AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL")
+_QUOTES = ('"', "'")
 PLAIN_HTTP = "IMAGESIG_AWS_PLAIN_HTTP"
 
 
@@ -41,10 +42,11 @@ def check_environment(environ: Mapping[str, str]) -> None:
     for name in SECRETS:
         if name != "AWS_ACCESS_KEY_ID":  # a name
             redact_keys(environ.get(name, ""))
-        if not all("!" <= character <= "~" for character in environ.get(name, "")):
+        if not all("!" <= character <= "~" and character not in _QUOTES for character in environ.get(name, "")):
             raise InvalidArgument(
-                f"{name}: it has a line break, a blank or another character that credentials cannot have",
-                hint="copy it again, without blanks and line breaks",
+                f"{name}: it has a quotation mark, a line break, a blank or another character that credentials "
+                "cannot have",
+                hint="copy it again, without quotation marks, blanks and line breaks: docker's --env-file keeps them",
             )
     for name in ENDPOINTS:
         if environ.get(name):

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
-from imagesig.errors import ImagesigError, KeyUnusable
+from imagesig.errors import ImagesigError, KeyUnusable, SecretRequired
 from imagesig.keys.pkcs11.attributes import read_attribute
 from imagesig.keys.pkcs11.codes import code_in
 from imagesig.keys.pkcs11.encoding import CURVES, public_key_from, public_key_of_certificate
@@ -90,6 +90,29 @@ def public_keys_shown(session: Any, wanted: Pkcs11Uri, unread: list[ImagesigErro
     """
     shown = _readable(read_public_key, find_optional(session, "PUBLIC_KEY", wanted), unread)
     return shown or _readable(_certified_key, find_optional(session, "CERTIFICATE", wanted), unread)
+
+
+def public_key_named(session: Any, wanted: Pkcs11Uri, by_login: Callable[[], PublicKey]) -> PublicKey:
+    """The only public key that fits and is shown without a login, else the one that `by_login` finds.
+
+    Raises:
+        KeyUnusable: nobody can log in, and the public keys that fit are several or cannot be read.
+    """
+    unread: list[ImagesigError] = []
+    shown = public_keys_shown(session, wanted, unread)
+    if len(shown) == 1:
+        return shown[0]
+    try:
+        return by_login()
+    except SecretRequired as error:
+        if shown:
+            raise KeyUnusable(
+                f"PKCS#11 key {wanted}: {len(shown)} public keys fit, exactly one is needed",
+                hint=f"name one by its id, or let the private key decide: {error.hint}",
+            ) from error
+        if unread:
+            raise KeyUnusable(f"PKCS#11 key {wanted}: {unread[0]}", hint=unread[0].hint or error.hint) from error
+        raise
 
 
 def _certified_key(item: TokenObject) -> PublicKey:

@@ -39,7 +39,7 @@ from imagesig.keys.pkcs11.objects import (
     generate_pair,
     names,
     public_half,
-    public_keys_shown,
+    public_key_named,
 )
 from imagesig.keys.pkcs11.pins import GIVE_PIN
 from imagesig.keys.pkcs11.signing import Signer
@@ -103,8 +103,8 @@ class Pkcs11Provider(KeyProvider):
         wanted = key_uri(name or str(self._wanted))
 
         def read() -> PublicKey:
-            shown = public_keys_shown(self._open(log_in=False).session, wanted, [])
-            return shown[0] if len(shown) == 1 else self.find(wanted).public_key
+            session = self._open(log_in=False).session
+            return public_key_named(session, wanted, lambda: self.find(wanted).public_key)
 
         return (self.attempt(f"PKCS#11 key {wanted}", read),)
 

@@ -504,3 +504,15 @@ def test_an_address_that_does_not_answer_is_named(
     assert said in str(unavailable.value)
     assert hint in unavailable.value.hint
     assert "s3cret" not in f"{unavailable.value} {unavailable.value.hint}"
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("mark", ["'", '"'], ids=["single", "double"])
+def test_credentials_in_quotation_marks_are_not_sent(
+    kms: ScriptedKms, name: str, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, f"{mark}AKIASCRIPTED{mark}")
+    with pytest.raises(InvalidArgument, match=f"{name}: it has a quotation mark") as refused:
+        open_key("awskms:///alias/app")
+    assert "AKIASCRIPTED" not in f"{refused.value} {refused.value.hint}"
+    assert kms.requests == []

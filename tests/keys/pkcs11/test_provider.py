@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
-from imagesig.errors import BadSignature, InvalidArgument, KeyNotFound, KeyUnusable
-from imagesig.keys import KeySettings, open_key, resolve_key
+from imagesig.errors import BadSignature, InvalidArgument, KeyNotFound, KeyUnusable, SecretRequired
+from imagesig.keys import KeySettings, open_key, open_public_keys, resolve_key
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.pkcs11.module import module_at
 from imagesig.keys.pkcs11.provider import Pkcs11Provider
@@ -361,6 +361,24 @@ def test_a_wrong_pin_is_tried_once_leaks_no_session_and_shows_nowhere(softhsm: S
         print("ok")
     """
     assert run(script) == "ok"
+
+
+def test_a_verifier_without_a_pin_hears_why_no_public_key_is_used(softhsm: SoftHsmToken) -> None:
+    names = {"several": [("EC:prime256v1", "1a"), ("EC:prime256v1", "1b")], "curve": [("EC:secp256k1", "1c")]}
+    names["size"] = [("rsa:1024", "1d")]
+    said = {"several": "2 public keys fit", "curve": "its curve is 1.3.132.0.10", "size": "RSA with 1024 bits"}
+    hints = {"several": "id", "curve": "use a key of", "size": "use another key"}
+    for name, kinds in names.items():
+        label = f"{name}-{fresh()}"
+        for kind, identity in kinds:
+            pkcs11_tool(softhsm, "--keypairgen", "--key-type", kind, "--label", label, "--id", identity)
+        uri = f"pkcs11:token={softhsm.label};object={label}?module-path={softhsm.module}"
+        with pytest.raises(KeyUnusable) as refused:
+            open_public_keys(uri, settings=KeySettings({}))
+        assert said[name] in str(refused.value)
+        assert hints[name] in refused.value.hint
+    with pytest.raises(SecretRequired):
+        open_public_keys(uri.replace(label, "missing"), settings=KeySettings({}))
 
 
 def test_a_missing_token_lists_those_that_are_there(softhsm: SoftHsmToken) -> None:
