@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imagesig.crypto.algorithms import Algorithm, KeyType, ToSign
-from imagesig.errors import UnsupportedAlgorithm
+from imagesig.errors import KeyProviderUnavailable, UnsupportedAlgorithm
 from imagesig.keys.pkcs11.codes import code_in
 from imagesig.keys.pkcs11.encoding import NO_MECHANISM, Operation, algorithms_for, operations_for
-from imagesig.keys.pkcs11.errors import NO_LOGIN_NEEDED, NOT_LOGGED_IN, is_about_mechanism, is_lost, is_wrong_pin
+from imagesig.keys.pkcs11.errors import (
+    NO_LOGIN_NEEDED,
+    NOT_LOGGED_IN,
+    describe_error,
+    is_about_mechanism,
+    is_lost,
+    is_wrong_pin,
+)
 from imagesig.keys.secrets import SecretSource
 
 if TYPE_CHECKING:
@@ -61,14 +68,25 @@ class Signer:
                     continue
                 if not self._learns(error, found, token, pin):
                     raise
+                if pin is not None:
+                    raise self._without_pin(found, error) from error
                 return self._sign_as_learned(call, found, request, token, error)
         raise UnsupportedAlgorithm(
             f"{found.uri}: the token refuses CKM_{call[0].mechanism} for {request.algorithm} with this key",
             hint=NO_MECHANISM,
         ) from refused
 
+    def _without_pin(self, found: FoundKey, error: Exception) -> KeyProviderUnavailable:
+        """Closes the sessions: the operation that the PIN was for is still active. The next attempt gives no PIN."""
+        self._module.start_anew()
+        return KeyProviderUnavailable(
+            f"{found.uri}: the token says that this key needs the PIN for every signature, and refuses it: "
+            f"{describe_error(error)}",
+            hint="try again; if it stays, update the module",
+        )
+
     def _sign_as_learned(self, call: _Call, found: FoundKey, request: ToSign, token: Any, first: Exception) -> bytes:
-        """The signature with a PIN where none was given before, or without. Raises the first error if it fails too."""
+        """The signature with a PIN, where none was given before. Raises the first error if it fails too."""
         pin = self._pin_for(found, token)
         try:
             return self._sign_with(call, found, request, pin)

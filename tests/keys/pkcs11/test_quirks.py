@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from imagesig.crypto.algorithms import KeyType
+from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import ImagesigError, KeyNotFound, KeyProviderError, PinLocked, SecretRequired, WrongSecret
 from imagesig.keys.pkcs11.codes import CODES
@@ -366,6 +366,34 @@ def test_a_key_that_wants_the_pin_each_time_without_saying_so_gets_it(
         key = provider.open(label)
         assert key.sign(b"message")
         assert key.sign(b"message again")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "OPERATION_NOT_INITIALIZED", "USER_TYPE_INVALID", "FUNCTION_NOT_SUPPORTED", "USER_ALREADY_LOGGED_IN"],
+    ids=["softhsm", "no operation", "no such user", "no such login", "logged in"],
+)
+def test_a_key_that_refuses_the_pin_that_it_wants_each_time_signs_without_it(module: QuirkyModule, answer: str) -> None:
+    says = f"C_GetAttributeValue {ALWAYS_AUTHENTICATE} * value 01"
+    refuses = [f"C_Login 2 * return {CODE[answer]:#x}"] if answer else []
+    module.use(says, *refuses)
+    with opened(module) as provider, provider.open("signer") as key, provider.open("spare") as spare:
+        assert key.sign(b"message")
+        module.use(says, "C_Login 2 * return 5", "C_Login 1 * return 5")  # it is not asked again
+        assert key.sign(b"message again")
+        module.use(says, *refuses)
+        assert len(spare.sign_batch([ToSign(b"%d" % number, ECDSA_SHA256) for number in range(3)])) == 3
+    assert sessions_of(module) == 0
+
+
+def test_a_pin_for_a_signature_that_is_wrong_is_given_once(module: QuirkyModule) -> None:
+    module.use(
+        f"C_GetAttributeValue {ALWAYS_AUTHENTICATE} * value 01", f"C_Login 2 1 return {CODE['PIN_INCORRECT']:#x}"
+    )
+    with opened(module) as provider, provider.open("signer") as key:
+        for _ in range(2):
+            with pytest.raises(WrongSecret):
+                key.sign(b"message")
 
 
 # --- D4: public halves -------------------------------------------------------------------------------------------
