@@ -23,6 +23,8 @@ CURVES = {
     KeyType.ED25519: bytes.fromhex("06032b6570"),
 }
 """EC_PARAMS: the DER of the curve's object identifier (RFC 5480, RFC 8410)."""
+_ED25519_OF_GNU = bytes.fromhex("06092b06010401da470f01")
+"""1.3.6.1.4.1.11591.15.1: how OpenSC names Ed25519 on OpenPGP cards."""
 _CURVE_NAMES = {
     name: key_type
     for names, key_type in (
@@ -54,7 +56,7 @@ def key_type_of_curve(parameters: bytes) -> KeyType:
     Raises:
         KeyUnusable: an unsupported curve.
     """
-    for key_type, known in CURVES.items():
+    for key_type, known in (*CURVES.items(), (KeyType.ED25519, _ED25519_OF_GNU)):
         if parameters == known:
             return key_type
     if parameters[:1] in (b"\x13", b"\x0c"):  # PrintableString, UTF8String

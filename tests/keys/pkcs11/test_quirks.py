@@ -405,6 +405,24 @@ def test_a_curve_that_is_written_out_is_recognised(module: QuirkyModule) -> None
     sign(module)
 
 
+@pytest.mark.parametrize("parameters", ["06032b6570", "06092b06010401da470f01", "130c656477617264733235353139"])
+@pytest.mark.parametrize("form", ["string", "bare", "bits"])
+def test_ed25519_is_known_by_all_its_names(module: QuirkyModule, parameters: str, form: str) -> None:
+    """The second is how OpenSC names it for OpenPGP cards."""
+    label = f"ed-{parameters}-{form}"
+    with opened(module) as provider:
+        public = provider.generate(label, KeyType.ED25519).info.public_key
+    point = public.spki[-32:]
+    written = {"string": der(4, point), "bare": point, "bits": der(3, b"\0" + point)}[form]
+    module.use(
+        f"C_GetAttributeValue {EC_PARAMS} * value {parameters}",
+        f"C_GetAttributeValue {EC_POINT} * value {written.hex()}",
+    )
+    with opened(module) as provider, provider.open(label) as key:
+        assert key.info.public_key == public
+        assert key.sign(b"message")
+
+
 def test_a_compressed_point_is_read(module: QuirkyModule) -> None:
     loaded = load_der_public_key(public_key(module).spki)
     assert isinstance(loaded, ec.EllipticCurvePublicKey)
