@@ -163,8 +163,8 @@ def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> Privat
         # These bytes, not the text: in a block with headers, `cryptography` finds others than were checked.
         key = _load(lambda: _from_der(encrypted, passphrase), subject, encrypted=True)
     except (WrongSecret, KeyUnusable):
-        if notary := _load_notary(encrypted, passphrase, subject):
-            return notary
+        if other := _load_other(encrypted, passphrase, subject):
+            return other
         if cipher := cipher_of_pkcs8(encrypted):
             raise unread_cipher(subject, cipher, CONVERT) from None
         raise
@@ -176,10 +176,14 @@ def _from_encrypted_pkcs8(pem: bytes, passphrase: bytes, subject: str) -> Privat
     return key
 
 
-def _load_notary(encrypted: bytes, passphrase: bytes, subject: str) -> PrivateKey | None:
-    """The key if it is of notary's kind, which `cryptography` does not read; None for other kinds and passphrases."""
+def _load_other(encrypted: bytes, passphrase: bytes, subject: str) -> PrivateKey | None:
+    """The key if it is of a kind that `cryptography` does not read; None for other kinds and passphrases."""
     pkcs8 = decrypted_pkcs8(encrypted, passphrase)
-    return None if pkcs8 is None else _load(lambda: notary_key.read_pkcs8(pkcs8), subject, encrypted=True)
+    if pkcs8 is None:
+        return None
+    if pkcs8.startswith(_ED25519_VERSION_2):
+        return _load(lambda: _from_ed25519_version_2(pkcs8), subject, encrypted=True)
+    return _load(lambda: notary_key.read_pkcs8(pkcs8), subject, encrypted=True)
 
 
 def _from_legacy_ed25519(pem: bytes, passphrase: bytes) -> PrivateKey:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from typing import Any
 
 import pytest
+from asn1crypto import keys
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -15,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from imagesig import key_from_pem
 from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, ED25519PH, RSA_PSS_SHA384, KeyType, ToSign
 from imagesig.crypto.algorithms import signing_algorithms as algorithms_of
 from imagesig.errors import KeyProviderError, KeyUnusable, SecretRequired, UnsupportedAlgorithm, WrongSecret
@@ -116,6 +123,36 @@ def _ed25519_version_2(key: ed25519.Ed25519PrivateKey, public: bytes) -> bytes:
 def test_an_ed25519_key_in_pkcs8_version_2_is_read() -> None:
     pem = _ed25519_version_2(_ED, _ED.public_key().public_bytes_raw())
     assert read_private_key(pem, "app.key", no_secrets).public_key == PrivateKey.of(_ED).public_key
+
+
+def _encrypted(pkcs8_pem: bytes) -> bytes:
+    """The same PKCS#8 in PBES2 with the passphrase of these tests: the parameters are those of another key."""
+    info = keys.EncryptedPrivateKeyInfo.load(
+        _ED.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(_PASSPHRASE.encode()))
+    )
+    algorithm = info["encryption_algorithm"]
+    derivation = algorithm["parameters"]["key_derivation_func"]["parameters"]
+    salt, rounds = derivation["salt"].native, derivation["iteration_count"].native
+    secret = hashlib.pbkdf2_hmac(algorithm.kdf_hmac, _PASSPHRASE.encode(), salt, rounds, 32)
+    padder = PKCS7(128).padder()
+    padded = padder.update(base64.b64decode(b"".join(pkcs8_pem.splitlines()[1:-1]))) + padder.finalize()
+    encryptor = Cipher(AES(secret), CBC(algorithm.encryption_iv)).encryptor()
+    info["encrypted_data"] = encryptor.update(padded) + encryptor.finalize()
+    label = "ENCRYPTED PRIVATE KEY"
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(info.dump()).decode()}-----END {label}-----\n".encode()
+
+
+def test_an_encrypted_ed25519_key_in_pkcs8_version_2_is_read() -> None:
+    """Rust's ed25519-dalek writes such keys."""
+    pem = _encrypted(_ed25519_version_2(_ED, _ED.public_key().public_bytes_raw()))
+    key = key_from_pem(pem, passphrase=_PASSPHRASE)
+    assert key.info.public_key == PrivateKey.of(_ED).public_key
+    assert key.sign(b"message")
+    with pytest.raises(WrongSecret):
+        key_from_pem(pem, passphrase="swordfish")
+    other = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    with pytest.raises((KeyUnusable, WrongSecret)):
+        key_from_pem(_encrypted(_ed25519_version_2(_ED, other)), passphrase=_PASSPHRASE)
 
 
 def test_a_public_key_in_pkcs8_version_2_that_is_not_the_private_keys_own_is_refused() -> None:
