@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
+_NAME_FILE = "name the file of the key itself; a key from a program goes into a variable, for env://NAME"
+
+
 class KeyFile(RedactedStruct, frozen=True):
     """Contents and permission bits of one opened file."""
 
@@ -66,8 +69,10 @@ def _refusal(path: Path, reason: Unreadable, sentence: str) -> ImagesigError:
     if reason is Unreadable.NAME:
         return InvalidArgument(f"key file {quote(str(path))}: {sentence}", hint="give the path of a file")
     if reason is Unreadable.LARGE:
-        return KeyUnusable(f"{path}: too large for a key file, at most {limits.KEY_FILE_BYTES} bytes are read")
-    return KeyUnusable(f"{path}: {sentence}")
+        return KeyUnusable(
+            f"{path}: too large for a key file, at most {limits.KEY_FILE_BYTES} bytes are read", hint=_NAME_FILE
+        )
+    return KeyUnusable(f"{path}: {sentence}", hint=_NAME_FILE)
 
 
 class NewFile(RedactedStruct, frozen=True):

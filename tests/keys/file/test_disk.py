@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from imagesig import limits
-from imagesig.errors import AccessDenied, KeyExists, KeyNotFound, KeyProviderError, KeyUnusable
+from imagesig.errors import AccessDenied, ImagesigError, KeyExists, KeyNotFound, KeyProviderError, KeyUnusable
 from imagesig.keys.file.disk import NewFile, create_files, read_key_file, refuse_existing
+from tests.commands import run_here
 
 
 def _pair(folder: Path) -> tuple[NewFile, NewFile]:
@@ -194,3 +195,22 @@ def test_existing_names_are_refused_before_anything_is_done(tmp_path: Path) -> N
     (tmp_path / "app.key").symlink_to("elsewhere")
     with pytest.raises(KeyExists):
         refuse_existing([tmp_path / "app.key"])
+
+
+def _not_a_file(folder: Path) -> dict[str, Path]:
+    made = {name: folder / name for name in ("folder", "pipe", "loop", "large")}
+    made["folder"].mkdir()
+    os.mkfifo(made["pipe"], 0o600)
+    made["loop"].symlink_to("loop")
+    made["large"].write_bytes(b"x" * (limits.KEY_FILE_BYTES + 1))
+    return made | {"device": Path("/dev/zero")}
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe", "loop", "large", "device"])
+@pytest.mark.parametrize("command", [("key", "export"), ("sign", "--key"), ("verify", "--key")], ids=" ".join)
+def test_a_path_that_is_no_key_file_says_what_to_name(name: str, command: tuple[str, str], tmp_path: Path) -> None:
+    path = _not_a_file(tmp_path)[name]
+    image = [] if command[0] == "key" else ["localhost:1/app:1"]
+    done = run_here(*command, path, *image)
+    assert isinstance(done.exception, ImagesigError)
+    assert done.exception.hint
