@@ -39,6 +39,16 @@ class Unreadable(Enum):
     LARGE = "too large"
 
 
+_HINTS = {
+    Unreadable.MISSING: "correct the path, or create the file",
+    Unreadable.FORBIDDEN: "allow this user to read it",
+    Unreadable.FOLDER: "name a file",
+    Unreadable.LINK: "name the file that the link leads to",
+    Unreadable.SPECIAL: "write the contents into a file, and name that",
+    Unreadable.NAME: "correct the path",
+    Unreadable.FAILED: "correct the path",
+    Unreadable.LARGE: "check that this is the right file",
+}
 Explain = Callable[[Unreadable, str], ImagesigError]
 """Makes the error for a reason and its text."""
 
@@ -106,7 +116,7 @@ def read_content(
     def refusal(reason: Unreadable, sentence: str) -> ImagesigError:
         if explain is not None:
             return explain(reason, sentence)
-        return (LimitExceeded if reason is Unreadable.LARGE else InvalidArgument)(f"{subject}: {sentence}")
+        return _refusal(subject, reason, sentence)
 
     try:
         return _read(os.fspath(path), limit, links, streams, refusal)
@@ -137,11 +147,11 @@ def read_pieces(path: str | os.PathLike[str], what: str) -> Iterator[bytes]:
         finally:
             os.close(descriptor)
     except _NotRegularError as error:
-        raise InvalidArgument(f"{subject}: {error.reason.value}") from None
+        raise _refusal(subject, error.reason) from None
     except OSError as error:
-        raise InvalidArgument(f"{subject}: {_reason(error).value}") from error
+        raise _refusal(subject, _reason(error)) from error
     except (ValueError, TypeError):  # a NUL byte, a lone surrogate
-        raise InvalidArgument(f"{subject}: {Unreadable.NAME.value}") from None
+        raise _refusal(subject, Unreadable.NAME) from None
 
 
 def text_bounded(
@@ -152,7 +162,7 @@ def text_bounded(
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidArgument(f"{what} {_shown(path)}: not UTF-8 text") from None
+        raise InvalidArgument(f"{what} {_shown(path)}: not UTF-8 text", hint="save it as UTF-8") from None
 
 
 def check_file(
@@ -165,15 +175,20 @@ def check_file(
         size = os.fstat(descriptor).st_size
         os.close(descriptor)
     except _NotRegularError as error:
-        raise InvalidArgument(f"{subject}: {error.reason.value}") from None
+        raise _refusal(subject, error.reason) from None
     except OSError as error:
         if may_be_missing and _reason(error) is Unreadable.MISSING:
             return
-        raise InvalidArgument(f"{subject}: {_reason(error).value}") from error
+        raise _refusal(subject, _reason(error)) from error
     except (ValueError, TypeError):
-        raise InvalidArgument(f"{subject}: {Unreadable.NAME.value}") from None
+        raise _refusal(subject, Unreadable.NAME) from None
     if limit is not None and size > limit:
-        raise LimitExceeded(f"{subject}: {size} bytes, at most {limit} are read")
+        raise _refusal(subject, Unreadable.LARGE, f"{size} bytes, at most {limit} are read")
+
+
+def _refusal(subject: str, reason: Unreadable, sentence: str = "") -> ImagesigError:
+    kind = LimitExceeded if reason is Unreadable.LARGE else InvalidArgument
+    return kind(f"{subject}: {sentence or reason.value}", hint=_HINTS[reason])
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from imagesig import limits
-from imagesig.errors import InvalidArgument, LimitExceeded
+from imagesig.crypto.algorithms import KeyType
+from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded
+from imagesig.keys import open_key
+from imagesig.keys.file.private_key import PrivateKey
 from imagesig.keys.secrets import (
     SecretKind,
     SecretRequest,
@@ -159,3 +163,35 @@ def test_without_a_terminal_the_prompt_has_no_answer(monkeypatch: pytest.MonkeyP
 def test_key_files_of_docker_have_its_variables(role: str, environ: dict[str, str], secret: str) -> None:
     source = from_environ({"IMAGESIG_PASSPHRASE": "ours", **environ})
     assert source(SecretRequest(SecretKind.PASSPHRASE, "app.key", role=role)) == secret
+
+
+SETTINGS: dict[str, tuple[str, str]] = {
+    "--passphrase-file": ("./k.key", ""),
+    "module-path": ("pkcs11:token=t;object=o?module-path={}", ""),
+    "IMAGESIG_PKCS11_MODULE": ("pkcs11:token=t;object=o", "IMAGESIG_PKCS11_MODULE"),
+    "VAULT_CACERT": ("hashivault://app", "VAULT_CACERT"),
+    "AWS_CA_BUNDLE": ("awskms:///alias/app", "AWS_CA_BUNDLE"),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("kind", ["missing", "folder", "pipe"])
+def test_a_file_that_a_setting_names_and_that_is_not_read_says_what_to_do(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "k.key").write_bytes(PrivateKey.generate(KeyType.ECDSA_P256).to_pem("passphrase"))
+    (tmp_path / "k.key").chmod(0o600)
+    uri, variable = SETTINGS[name]
+    for other, value in {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t", "AWS_REGION": "eu-central-1"}.items():
+        monkeypatch.setenv(other, value)
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path / kind))
+    with pytest.raises(ImagesigError, match=str(kind)) as refused:
+        open_key(
+            uri.format(tmp_path / kind),
+            secrets=from_file(tmp_path / kind, name) if name == "--passphrase-file" else None,
+        )
+    assert refused.value.hint
