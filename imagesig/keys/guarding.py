@@ -12,6 +12,7 @@ from functools import wraps
 from types import FunctionType
 from typing import Any
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import ImagesigError, KeyProviderError
 from imagesig.external import Explain, explained
 
@@ -68,11 +69,13 @@ def _guarded_property(method: Callable[[Any], Any], name: str, after: After) -> 
 
 
 def _guarded(method: Callable[..., Any], name: str, before: Before, after: After) -> Callable[..., Any]:
+    checked = checks_arguments(method)
+
     @wraps(method)
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
             before(name, self)
-            result = method(self, *arguments, **options)
+            result = checked(self, *arguments, **options)
             if name in _ITERATES:
                 return _each(iter(result), self)
             after(name, self, result)

@@ -189,6 +189,7 @@ class Policy(Rules, frozen=True, dict=True):
         )
         return cls(Rule((requirement,)))
 
+    @checks_arguments
     def select(self, location: Location) -> Rule:
         """The rule for the image at this location: the rule of the most specific scope, or the default.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NewType, Self
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from imagesig.arguments import checks_arguments
+from imagesig.arguments import check_fields, checks_arguments
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.naming import PathLike, path_text, refuse_key
@@ -130,6 +130,7 @@ class ContentTrust(Struct, frozen=True):
     ca_file: str = ""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         given = self.pin if isinstance(self.pin, tuple | list) else (self.pin,)
         force_setattr(self, "pin", tuple(map(root_pin, given)))
         signers = (self.signers,) if isinstance(self.signers, str) else tuple(self.signers)

@@ -16,6 +16,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig.arguments import check_fields
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
@@ -113,7 +114,8 @@ class Notation(Struct, frozen=True):
     manifest_form: ManifestForm = ManifestForm.CONFIG
 
     def __post_init__(self) -> None:
-        if self.envelope is not None and self.envelope not in _FORMS:
+        check_fields(self)
+        if self.envelope not in (None, *_FORMS):
             raise InvalidArgument(f"notation: envelope {quote(self.envelope)}, jws or cose is needed")
         if self.expiry is not None and (self.expiry <= timedelta() or self.expiry.microseconds):
             raise InvalidArgument(f"notation: expiry {self.expiry}, a number of whole seconds above 0 is needed")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import remaining
@@ -33,20 +34,14 @@ from imagesig.keys.pkcs11.codes import code_in
 from imagesig.keys.pkcs11.errors import NOT_LOGGED_IN, not_generated
 from imagesig.keys.pkcs11.key import FoundKey, Pkcs11Key
 from imagesig.keys.pkcs11.module import Module, module_at
-from imagesig.keys.pkcs11.objects import (
-    TokenObject,
-    find_objects,
-    generate_pair,
-    names,
-    public_half,
-    public_keys_shown,
-)
+from imagesig.keys.pkcs11.objects import TokenObject, find_objects, generate_pair, names, public_half, public_keys_shown
 from imagesig.keys.pkcs11.pins import GIVE_PIN
 from imagesig.keys.pkcs11.signing import Signer
 from imagesig.keys.pkcs11.tokens import needs_login, text_of
 from imagesig.keys.pkcs11.uri import Pkcs11Uri, key_uri
 from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.keys.secrets import SecretSource, no_secrets
+from imagesig.naming import PathLike
 
 _ID_BYTES = 16
 _MAY_NOT_SIGN = "the key may not sign (CKA_SIGN is false)"
@@ -70,9 +65,10 @@ class Pkcs11Provider(KeyProvider):
     public half of the key to open, for a token that has only the private half.
     """
 
+    @checks_arguments
     def __init__(
         self,
-        module: Path,
+        module: str | PathLike,
         *,
         token: str = "",
         serial: str = "",
@@ -84,7 +80,7 @@ class Pkcs11Provider(KeyProvider):
         public_key: PublicKey | None = None,
         secrets: SecretSource = no_secrets,
     ) -> None:
-        self._module: Module = module_at(module)
+        self._module: Module = module_at(Path(module))
         self._wanted = Pkcs11Uri(token, serial, manufacturer, model, slot_id, slot_description, slot_manufacturer)
         self._public_key = public_key
         self._secrets = secrets

@@ -14,6 +14,7 @@ from urllib.parse import quote as escape
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
 from imagesig.external import external_call
 from imagesig.keys.vault.client import unreadable
@@ -101,22 +102,26 @@ class Method(Struct, frozen=True):
     body: Callable[[], Mapping[str, str]]
 
 
+@checks_arguments
 def app_role(role_id: str, secret_id: Callable[[], str], mount: str = "approle") -> MethodLogin:
     """Spec: Vault's AppRole auth method, API, "Login with AppRole"."""
     body = lambda: {"role_id": role_id, "secret_id": secret_id()}  # noqa: E731
     return MethodLogin(Method("AppRole", f"auth/{mount}/login", body))
 
 
+@checks_arguments
 def jwt(role: str, token: Callable[[], str], mount: str = "jwt") -> MethodLogin:
     """Spec: Vault's JWT/OIDC auth method, API, "JWT login"."""
     return MethodLogin(Method("JWT", f"auth/{mount}/login", lambda: {"role": role, "jwt": token()}))
 
 
+@checks_arguments
 def kubernetes(role: str, token: Callable[[], str], mount: str = "kubernetes") -> MethodLogin:
     """Spec: Vault's Kubernetes auth method, API, "Login". `token` is the pod's service account token."""
     return MethodLogin(Method("Kubernetes", f"auth/{mount}/login", lambda: {"role": role, "jwt": token()}))
 
 
+@checks_arguments
 def userpass(username: str, password: Callable[[], str], mount: str = "userpass") -> MethodLogin:
     """Spec: Vault's userpass auth method, API, "Login"."""
     path = f"auth/{mount}/login/{escape(username, safe='')}"
