@@ -127,7 +127,7 @@ class Notation(Struct, frozen=True):
                 hint="give both: the service's chain is verified before the timestamp is stored",
             )
         if self.timestamp_url and self.signing_scheme != X509:
-            raise InvalidArgument(f"notation: a timestamp has no use with the scheme {self.signing_scheme}")
+            raise InvalidArgument(f"notation: a timestamp cannot be combined with the scheme {self.signing_scheme}")
         names = [item.name for item in self.attributes]
         for name in names:
             if name in STANDARD | {PLUGIN, PLUGIN_VERSION} | _JSON_NAMES or names.count(name) > 1 or not name:
