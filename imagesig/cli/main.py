@@ -152,7 +152,7 @@ def _status(action: Callable[[], object]) -> int:
         give_up()
         if not isinstance(error, BrokenPipeError):
             # The file name is not shown: it can be anything that was typed, such as a key.
-            note(f"error: the operating system refused: {error.strerror or type(error).__name__}")
+            note(f"error: the output cannot be written: {error.strerror or type(error).__name__}")
         return FAILED
     except Exception as error:  # noqa: BLE001 - the user sees an error, never a traceback
         return fail(InternalError.of(error, "imagesig"))

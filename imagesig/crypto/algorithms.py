@@ -86,6 +86,8 @@ Go's `crypto/x509` supports no other hash either, except MD5 and SHA-1, which it
 
 
 class Scheme(Enum):
+    """A signature scheme, which an `Algorithm` has with a hash."""
+
     ECDSA = "ecdsa"
     RSA_PKCS1V15 = "rsa-pkcs1v15"
     RSA_PSS = "rsa-pss"

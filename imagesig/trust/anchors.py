@@ -32,6 +32,7 @@ class Window(Struct, frozen=True):
     not_after: datetime | None = None
 
     def contains(self, at: datetime) -> bool:
+        """Whether the time is in the window."""
         return (self.not_before is None or self.not_before <= at) and (self.not_after is None or at <= self.not_after)
 
     def __str__(self) -> str:

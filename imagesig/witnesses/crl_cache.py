@@ -43,9 +43,11 @@ class CrlBytes(RedactedStruct, frozen=True):
 class CrlCache(Protocol):
     """Stores lists by URL. It never raises: a list that it cannot store or read is missing. Thread-safe."""
 
-    def get(self, url: str) -> CrlBytes | None: ...
+    def get(self, url: str) -> CrlBytes | None:
+        """The list that was stored for this URL; None without one."""
 
-    def put(self, url: str, crl: CrlBytes) -> None: ...
+    def put(self, url: str, crl: CrlBytes) -> None:
+        """Stores the list for this URL in place of an older one."""
 
 
 class MemoryCrlCache:
