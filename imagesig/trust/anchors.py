@@ -131,9 +131,9 @@ class ContentTrust(Struct, frozen=True):
     ca_file: str = ""
 
     def __post_init__(self) -> None:
-        check_fields(self)
         given = self.pin if isinstance(self.pin, tuple | list) else (self.pin,)
         force_setattr(self, "pin", tuple(map(root_pin, given)))
+        check_fields(self)
         signers = (self.signers,) if isinstance(self.signers, str) else tuple(self.signers)
         force_setattr(self, "signers", signers)
         if self.server:
