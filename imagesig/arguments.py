@@ -7,8 +7,9 @@ true. Only arguments that are given are checked. Values are not shown, because t
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import UnionType
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
@@ -54,13 +55,12 @@ def checks_options_of(
     return decorate
 
 
-def check_fields(value: object, *names: str) -> None:
+def check_fields(value: object) -> None:
     """Returns if the fields of a struct have the types of their annotations. Raises as a checked function."""
-    kind = type(value)
-    for name in names:
-        expected = _builtin_kind(kind.__annotations__[name])
+    kind: type[Any] = type(value)
+    for name, expected in _field_kinds(kind):  # type: ignore[arg-type]
         found = getattr(value, name)
-        if expected is not None and not expected.fits(found):
+        if not expected.fits(found):
             raise InvalidArgument(f"{kind.__name__}: {name} {expected.misfit(found)}")
 
 
@@ -89,8 +89,15 @@ class _Kind:
 
 
 @functools.cache
-def _builtin_kind(annotation: str) -> _Kind | None:
-    return _kind_of(annotation, {})
+def _field_kinds(struct: type[Any]) -> tuple[tuple[str, _Kind], ...]:
+    """The fields of a struct whose kind is known."""
+    found: dict[str, _Kind] = {}
+    for parent in struct.__mro__:
+        names = vars(sys.modules[parent.__module__])
+        for name, annotation in vars(parent).get("__annotations__", {}).items():
+            if name in struct.__struct_fields__ and (kind := _kind_of(annotation, names)):
+                found.setdefault(name, kind)
+    return tuple(found.items())
 
 
 def _name_of(function: Callable[..., object]) -> str:
@@ -123,6 +130,9 @@ def _kind_of(annotation: object, names: Mapping[str, Any]) -> _Kind | None:
             # Not unions of ours, such as images: one of many that is wrong is an outcome, not the end of the run.
             item = _kind_of(inner, {inner: names[inner]} if isinstance(names.get(inner), type) else {})
             fits: _Fits | None = functools.partial(_is_list, item, _LISTS[part])
+        elif part == "tuple" and inner.endswith(",..."):
+            item = _kind_of(inner.removesuffix(",..."), names)
+            part, fits = "series", functools.partial(_is_series, item)
         elif part in _KNOWN:
             fits = _KNOWN[part]
         else:
@@ -159,6 +169,11 @@ def _is_list(item: _Kind | None, kind: type, value: object) -> bool:
     return item is None or all(map(item.fits, items))
 
 
+def _is_series(item: _Kind | None, value: object) -> bool:
+    """Whether it is a tuple, or a list in its place, of such items."""
+    return isinstance(value, tuple | list) and (item is None or all(map(item.fits, value)))
+
+
 def _is_usual(value: float) -> bool:
     return not isinstance(value, int) or value.bit_length() <= _NUMBER_BITS
 
@@ -188,6 +203,7 @@ def _has(*names: str) -> _Fits:
     return lambda value: not isinstance(value, type) and any(hasattr(value, name) for name in names)
 
 
+_FUNCTIONS = ("Callable", "OpenPublicKeys", "Progress", "Admit", "SecretSource", "CredentialSource", "Passphrases")
 _LISTS: dict[str, type] = {"Sequence": Sequence, "Iterable": Iterable}
 _KNOWN: dict[str, _Fits] = {
     "None": lambda value: value is None,
@@ -197,12 +213,14 @@ _KNOWN: dict[str, _Fits] = {
     "int": _is_whole,
     "float": is_number,
     "datetime": _is_time,
+    "frozenset": lambda value: isinstance(value, frozenset | set),
+    "timedelta": lambda value: isinstance(value, timedelta),
     "Path": _is_path,
     "PathLike": _is_path,
     "os.PathLike": _is_path,
-    "Mapping": lambda value: isinstance(value, Mapping),
+    **dict.fromkeys(("Mapping", "Files"), lambda value: isinstance(value, Mapping)),
     "tuple": _is_pair,
-    **dict.fromkeys(("Callable", "OpenPublicKeys", "Progress", "Admit", "SecretSource", "CredentialSource"), callable),
+    **dict.fromkeys(_FUNCTIONS, callable),
     # By what they have: an import of their modules would load sockets and processes.
     "Witnesses": _has("timestamp"),
     "TrustServers": _has("view", "without_memory"),
@@ -210,6 +228,11 @@ _KNOWN: dict[str, _Fits] = {
     "Executor": _has("submit"),
     "Certificate": _has("der"),
     "Format": _has("storage"),
+    "Fetcher": _has("fetch"),
+    "CrlCache": _has("get"),
+    "TrustMemory": _has("load"),
+    "hvac.Client": _has("adapter"),
+    "boto3.Session": _has("client"),
     "TransportLike": _has("plain_http", "repository", "open_source"),
 }
 _WORDS = {
@@ -218,13 +241,16 @@ _WORDS = {
     "int": "a whole number",
     "float": "a number",
     "datetime": "a time with an offset from UTC",
-    "Mapping": "a mapping",
+    "timedelta": "a timedelta",
+    "frozenset": "a set",
+    **dict.fromkeys(("Mapping", "Files"), "a mapping"),
     "tuple": "a pair of texts",
+    "series": "a tuple",
     "Sequence": "a list",
     "Iterable": "a list",
     "ImageLike": "a reference, a local image such as oci:PATH, or an Image",
     "BlobLike": "bytes, a path or a binary stream",
     "TransportLike": "a Transport or a registry client",
     **dict.fromkeys(("Path", "PathLike", "os.PathLike"), "a path"),
-    **dict.fromkeys(("Callable", "OpenPublicKeys", "Progress", "Admit"), "a function"),
+    **dict.fromkeys(_FUNCTIONS, "a function"),
 }

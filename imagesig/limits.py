@@ -168,7 +168,7 @@ SERIAL_NUMBER_BITS = 160
 RSA_ISSUER_BITS = (2048, 8192)
 """The smallest and largest RSA key for certificates, CRLs, OCSP responses and timestamps."""
 RSA_EXPONENT = 2**31 - 1
-"""Go's limit: a larger exponent has no use and makes a check a hundred times slower."""
+"""Go's limit: no key needs a larger exponent, which makes a check a hundred times slower."""
 TIMESTAMP_CERTIFICATES = 20
 """Certificates in one timestamp token; those in the wild have 1 to 4."""
 

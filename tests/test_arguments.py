@@ -22,16 +22,23 @@ from imagesig import (
     PublicKey,
     Transport,
     aio,
+    content_trust,
+    formats,
+    images,
+    keys,
+    testing,
+    witnesses,
 )
 from imagesig.api import options
 from imagesig.arguments import checks_arguments
-from imagesig.content_trust import TrustKeys
+from imagesig.content_trust import InMemoryTrust, TrustKeys
 from imagesig.errors import ImagesigError
 from imagesig.images.build import build_index
 from imagesig.images.layout.layout import Layout
 from imagesig.keys import CertifiedKey, FileProvider
 from imagesig.text import quote
-from imagesig.trust import CertificateAuthority, ContentTrust, Holder
+from imagesig.trust import CertificateAuthority, ContentTrust, Holder, HolderKind
+from imagesig.witnesses import Offline, RevocationChecker, Witnesses
 from tests.public_names import PACKAGES, table
 
 Call = tuple[Callable[..., Any], dict[str, Any]]
@@ -114,12 +121,64 @@ METHODS: dict[str, Call] = {
     "CertificateAuthority.from_pem": (CertificateAuthority.from_pem, {"name": "ca", "pem": b""}),
     "Holder.of": (Holder.of, {"text": "email:a@example.com"}),
 }
+FOLDER: dict[str, Any] = {"folder": "folder"}
+CLASSES: dict[str, Call] = {
+    "KeySettings": (keys.KeySettings, {"environ": {}}),
+    "FileProvider": (FileProvider, {}),
+    "Pkcs11Provider": (keys.Pkcs11Provider, {"module": "missing.so"}),
+    "VaultConnection": (keys.VaultConnection, {"address": "https://vault.example"}),
+    "VaultProvider": (keys.VaultProvider, {}),
+    "AwsKmsProvider": (keys.AwsKmsProvider, {}),
+    "NotationPluginProvider": (keys.NotationPluginProvider, {"name": "a", "directory": "missing", "environ": {}}),
+    "SigstorePluginProvider": (keys.SigstorePluginProvider, {"program": "missing", "environ": {}}),
+    "app_role": (keys.app_role, {"role_id": "id", "secret_id": str}),
+    "jwt": (keys.jwt, {"role": "ci", "token": str}),
+    "kubernetes": (keys.kubernetes, {"role": "ci", "token": str}),
+    "userpass": (keys.userpass, {"username": "ci", "password": str}),
+    "ToSign": (keys.ToSign, {"message": b"", "algorithm": keys.ECDSA_SHA256}),
+    "Cosign": (formats.Cosign, {}),
+    "BundleAttestation": (formats.BundleAttestation, {}),
+    "Notation": (formats.Notation, {}),
+    "Attribute": (formats.Attribute, {"name": "a", "value": "b"}),
+    "Holder": (Holder, {"kind": HolderKind.EMAIL, "value": "a@example.com"}),
+    "ContentTrust": (ContentTrust, {"first_use": True}),
+    "TrustServers": (imagesig.TrustServers, {}),
+    "TrustBackup": (content_trust.TrustBackup, FOLDER),
+    "DockerTrust": (content_trust.DockerTrust, FOLDER),
+    "FolderMemory": (content_trust.FolderMemory, FOLDER),
+    "FolderMemory.load": (content_trust.FolderMemory("folder").load, {"server": "https://a", "repository": "b"}),
+    "InMemoryTrust.store": (InMemoryTrust().store, {"server": "https://a", "repository": "b", "files": {}}),
+    "PrivateKeyFolder": (content_trust.PrivateKeyFolder, FOLDER | {"passphrases": len}),
+    "PrivateKeyFolder.find": (content_trust.PrivateKeyFolder("folder", len).find, {"key_id": "a"}),
+    "docker_passphrases": (content_trust.docker_passphrases, {"environ": {}}),
+    "canonical_id": (content_trust.canonical_id, {}),
+    "released": (content_trust.released, {"tag": "1"}),
+    "releases": (content_trust.releases, {}),
+    "signers_of": (content_trust.signers_of, {"tag": "1"}),
+    "Witnesses": (Witnesses, {"fetcher": Offline(), "revocation": RevocationChecker(Offline())}),
+    "RevocationChecker": (RevocationChecker, {"fetcher": Offline()}),
+    "RevocationChecker.check": (RevocationChecker(Offline()).check, {"chain": (), "at": datetime.now(UTC)}),
+    "FileCrlCache": (witnesses.FileCrlCache, FOLDER),
+    "MemoryCrlCache": (witnesses.MemoryCrlCache, {}),
+    "RegistryClient": (images.RegistryClient, {"credentials": len}),
+    "InMemoryRegistry": (testing.InMemoryRegistry, {}),
+    "InMemoryRegistry.add_image": (testing.InMemoryRegistry().add_image, {}),
+    "InMemoryRegistry.put_blob": (testing.InMemoryRegistry().put_blob, {"name": "a", "content": b""}),
+    "MemoryProvider": (testing.MemoryProvider, {}),
+    "MemoryProvider.open": (testing.MemoryProvider().open, {}),
+    "hostile_registry": (testing.hostile_registry, {}),
+    "Policy.select": (Policy().select, {}),
+}
 PARAMETERS = {
+    "AwsKmsProvider": ["session", "region", "endpoint", "plain_http"],
+    "docker_passphrases": ["environ"],
+    "released": ["view"],
+    "signers_of": ["view"],
     "Policy.any_of": ["annotations", "identity", "formats"],
     "Policy.all_of": ["annotations", "identity", "formats"],
     "Policy.at_least": ["threshold", "annotations", "identity", "formats"],
 }
-"""Of functions that take authorities before them."""
+"""Of functions that take authorities before them, anything, or values that only imagesig makes."""
 AUTHORS_ONLY = {
     **dict.fromkeys(
         ("imagesig.formats.reader_of", "imagesig.trust.examine_timestamp", "imagesig.witnesses.request_timestamp"),
@@ -130,19 +189,20 @@ AUTHORS_ONLY = {
             f"imagesig.content_trust.{name}"
             for name in ("canonical_id", "docker_passphrases", "released", "releases", "signers_of")
         ],
-        "takes values that imagesig itself makes",
+        "in CLASSES",
     ),
     **dict.fromkeys(
         [f"imagesig.docker.{name}" for name in ("from_env", "pull_verified", "verify")], "takes docker-py's own values"
     ),
     **dict.fromkeys(
-        [f"imagesig.keys.{login}" for login in ("app_role", "jwt", "kubernetes", "userpass")], "makes a login to Vault"
+        [f"imagesig.keys.{login}" for login in ("app_role", "jwt", "kubernetes", "userpass")], "in CLASSES"
     ),
     **dict.fromkeys(
-        [f"imagesig.testing.{name}" for name in ("hostile_home", "hostile_homes", "hostile_registry")], "for tests"
+        [f"imagesig.testing.{name}" for name in ("hostile_home", "hostile_homes", "hostile_registry")],
+        "in CLASSES, or makes many files",
     ),
 }
-"""Functions without a row here, and why."""
+"""Functions without a row in the tables by dotted names, and why."""
 
 ANY = (7, -1.5, float("nan"), True, None, "oci:nowhere", b"oci:nowhere", [], [7], {"a": 1}, Path("nowhere"))
 MORE = (datetime(2026, 1, 1), datetime.now(UTC), len, IMAGE.encode(), {}, 10**400, -(10**400))
@@ -201,7 +261,7 @@ def error_of(function: Callable[..., Any], arguments: dict[str, Any]) -> Imagesi
 
 
 def calls() -> dict[str, Call]:
-    found: dict[str, Call] = dict(METHODS)
+    found: dict[str, Call] = METHODS | CLASSES
     for name, arguments in OF_IMAGES.items():
         found[name] = (getattr(imagesig, name), arguments)
         found[f"aio.{name}"] = (getattr(aio, name), arguments)
@@ -262,6 +322,7 @@ def test_a_value_of_no_type_is_refused_by_the_name_of_its_parameter(
             assert "0x" not in str(caught.value), "the value may be a secret"
 
 
+@pytest.mark.usefixtures("quick_retries")
 @pytest.mark.parametrize("name", sorted(name for name in CALLS if "aio." not in name and "Session." not in name))
 def test_a_value_of_any_type_is_taken_or_refused_and_never_an_error_of_python(
     arguments: Mapping[str, dict[str, Any]], name: str
@@ -346,6 +407,51 @@ def test_no_alias_of_a_type_is_in_an_error(function: Callable[..., object]) -> N
 def test_the_signature_of_a_checked_function_is_shown() -> None:
     assert list(inspect.signature(imagesig.verify).parameters)[:2] == ["image", "policy"]
     assert imagesig.verify.__module__ == "imagesig.api.verify.verifying"
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_taken_as_text_too(arguments: Mapping[str, dict[str, Any]], place: Path, kind: type[Any]) -> None:
+    folder, missing = kind(str(place)), kind(str(place / "missing"))
+
+    assert FileProvider(folder).open(PRIVATE).info.public_key
+    with pytest.raises(InvalidArgument, match="not a folder"):
+        content_trust.TrustBackup(missing)
+    for memory in (content_trust.DockerTrust(missing), content_trust.FolderMemory(missing)):
+        assert memory.load("https://notary.example", "registry.example/app") == {}
+    assert witnesses.FileCrlCache(missing).get("http://ca.example/crl") is None
+    assert content_trust.PrivateKeyFolder(missing, docker_passphrase).roles() == {}
+    with pytest.raises(imagesig.KeyNotFound, match="no file"):
+        keys.NotationPluginProvider("a", folder, environ={})
+    with pytest.raises(ImagesigError, match="missing"):
+        keys.Pkcs11Provider(missing)
+    assert "missing" in repr(keys.SigstorePluginProvider(missing, environ={}))
+
+
+def docker_passphrase(role: str) -> Callable[[object], str | None]:
+    return lambda request: None
+
+
+@pytest.mark.parametrize("name", [7, None, b"release.key", Path(PRIVATE), [PRIVATE]])
+def test_a_provider_takes_a_name_in_text(arguments: Mapping[str, dict[str, Any]], place: Path, name: Any) -> None:
+    vault = keys.VaultProvider(keys.VaultConnection("https://vault.invalid"), keys.userpass("ci", str))
+    for provider in (FileProvider(place), vault, keys.AwsKmsProvider(), testing.MemoryProvider()):
+        for call in (provider.open, provider.public_keys, lambda name: FileProvider(place).generate(name, "ecdsa")):  # type: ignore[arg-type]
+            with pytest.raises(InvalidArgument, match="name is of type"):
+                call(name)
+    with pytest.raises(InvalidArgument, match="key_type is of type str, KeyType is needed"):
+        FileProvider(place).generate("new.key", "ecdsa-p256")  # type: ignore[arg-type]
+
+
+def test_a_registry_of_tests_says_what_is_wrong() -> None:
+    with pytest.raises(InvalidArgument, match="not started") as caught:
+        testing.InMemoryRegistry().host  # noqa: B018
+    assert "with" in caught.value.hint
+    with testing.InMemoryRegistry() as server:
+        with pytest.raises(InvalidArgument, match="APP"):
+            server.add_image("APP:1")
+        client = imagesig.Transport(plain_http=True)
+        image = server.add_image(platforms="linux/arm64")
+        assert [node.platform for node in imagesig.tree(image, transport=client).root.children] == ["linux/arm64"]
 
 
 class OnlyForTypeCheckers(Protocol):

@@ -281,7 +281,7 @@ def test_names_digests_and_paths_are_not_keys(text: str) -> None:
 
 
 @pytest.mark.parametrize("length", range(40, 49))
-def test_a_key_in_base32_is_noticed_whatever_its_length(length: int) -> None:
+def test_a_key_in_base32_of_any_length_is_noticed(length: int) -> None:
     der = bytes.fromhex("302e020100300506032b657004220420") + bytes(range(32))
     text = base64.b32encode(der).decode()[:length]
     assert quote(text) == HIDDEN

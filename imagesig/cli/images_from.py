@@ -136,8 +136,6 @@ _listed: dict[str, Callable[[Any], Any]] = {
         "length.",
     ),
 }
-images_options = gathered("images", Images, _listed)
-"""The arguments and options that name images. They become the one argument `images: Images`."""
 repositories_options = gathered(
     "images",
     Images,
@@ -151,7 +149,7 @@ repositories_options = gathered(
         ),
     },
 )
-"""The same for repositories."""
+"""The arguments and options that name repositories. They become the one argument `images: Images`."""
 images_or_workloads_options = gathered(
     "images",
     Images,
@@ -166,7 +164,7 @@ images_or_workloads_options = gathered(
         )
     },
 )
-"""The same with `--workload`."""
+"""The arguments and options that name images, with `--workload`. They become the one argument `images: Images`."""
 images_or_builds_options = gathered(
     "images",
     Images,
@@ -181,7 +179,7 @@ images_or_builds_options = gathered(
         )
     },
 )
-"""The same with `--buildx-metadata`."""
+"""The arguments and options that name images, with `--buildx-metadata`. They become the argument `images: Images`."""
 
 
 def _list_options() -> str:

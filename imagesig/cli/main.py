@@ -13,8 +13,17 @@ from types import FrameType
 import click
 
 from imagesig.cli.output.failure import FAILED, fail
-from imagesig.cli.output.terminal import end_at_once, finish, give_up, note, note_at_once, note_usage, prepare
-from imagesig.errors import ImagesigError, InternalError
+from imagesig.cli.output.terminal import (
+    end_at_once,
+    finish,
+    give_up,
+    note,
+    note_at_once,
+    note_usage,
+    prepare,
+    usage_text,
+)
+from imagesig.errors import ImagesigError, InternalError, InvalidArgument
 from imagesig.version import __version__
 
 _COMMANDS = {
@@ -41,6 +50,8 @@ _COMMANDS = {
     "completion": "imagesig.cli.commands.completion",
 }
 _INTERRUPTED = 130
+TYPED = "imagesig.typed"
+"""The arguments of the whole command, in the context."""
 
 
 class _Commands(click.Group):
@@ -53,11 +64,18 @@ class _Commands(click.Group):
         command: click.Command = import_module(_COMMANDS[cmd_name]).command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except ImagesigError as error:
             _write_error_as_json(ctx, error)
+            raise
+        except click.UsageError as error:
+            _write_error_as_json(error.ctx or ctx, InvalidArgument(usage_text(error)))
             raise
         except (OSError, click.ClickException, click.Abort, click.exceptions.Exit):
             raise
@@ -72,7 +90,7 @@ def _write_error_as_json(ctx: click.Context, error: ImagesigError) -> None:
     from imagesig.cli.options import json_command
     from imagesig.cli.output.render import write_json_error
 
-    if command := json_command(ctx):
+    if command := json_command(ctx, ctx.meta[TYPED]):
         write_json_error(command, error.document())
 
 
@@ -134,7 +152,7 @@ def _status(action: Callable[[], object]) -> int:
         give_up()
         if not isinstance(error, BrokenPipeError):
             # The file name is not shown: it can be anything that was typed, such as a key.
-            note(f"error: the operating system refused: {error.strerror or type(error).__name__}")
+            note(f"error: the output cannot be written: {error.strerror or type(error).__name__}")
         return FAILED
     except Exception as error:  # noqa: BLE001 - the user sees an error, never a traceback
         return fail(InternalError.of(error, "imagesig"))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -25,8 +26,17 @@ STDIN = "-"
 """The file that a command reads from standard input."""
 
 
-def json_command(ctx: click.Context) -> str:
-    """The command that was asked for JSON, such as `policy check`; empty if none was."""
+def json_command(ctx: click.Context, typed: Sequence[str]) -> str:
+    """The command that was asked for JSON, such as `policy check`; empty if none was.
+
+    `typed` are all arguments: click reads no value if one of the options does not exist.
+    """
+    if _JSON_COMMAND not in ctx.meta and any(item.callback is _remember_output for item in ctx.command.params):
+        words = [*typed, "--"]
+        words = words[: words.index("--")]
+        values = [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
+        values += [value for word, value in pairwise(words) if word == "--output"]
+        _remember_output(ctx, ctx.command.params[0], *values[-1:] or [""])
     name: str = ctx.meta.get(_JSON_COMMAND, "")
     return name
 

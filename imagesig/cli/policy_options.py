@@ -115,10 +115,6 @@ class OpenedRules:
         """The rule for the image. Raises as opening its keys does; a failure is kept, so no PIN is tried twice."""
         return self._open(self._policy.select(image.location))
 
-    def open_default(self) -> None:
-        """Opens the keys of the default rule now. Raises as opening them does."""
-        self._open(self._policy.default)
-
     def _open(self, rule: Rule) -> Rule:
         with self._lock:
             if rule not in self._opened:

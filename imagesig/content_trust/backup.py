@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 from threading import Lock
 
+from imagesig.arguments import checks_arguments
 from imagesig.content_trust.metadata import most_bytes
 from imagesig.content_trust.role import RELEASES, ROOT
 from imagesig.content_trust.update import File
 from imagesig.errors import ImagesigError, InvalidArgument, NotTrusted
+from imagesig.naming import PathLike
 from imagesig.reading import Unreadable, is_file, is_folder, read_bounded
 from imagesig.text import quote
 
@@ -31,7 +33,9 @@ class TrustBackup:
     A file with its hash in its name, as servers have them, comes before the one without.
     """
 
-    def __init__(self, folder: Path) -> None:
+    @checks_arguments
+    def __init__(self, folder: str | PathLike) -> None:
+        folder = Path(folder)
         if not is_folder(folder):
             raise InvalidArgument(f"trust data {quote(str(folder))}: not a folder, one with metadata files is needed")
         self.folder = folder

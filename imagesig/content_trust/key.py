@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.content_trust.canonical import canonical_json
 from imagesig.crypto.algorithms import ECDSA_SHA256, ED25519, RSA_PKCS1V15_SHA256, RSA_PSS_SHA256, Algorithm, KeyType
 from imagesig.crypto.certificate import Certificate, parse_certificates
@@ -96,6 +97,7 @@ def _id_of(written: dict[str, object]) -> str:
     return hashlib.sha256(canonical_json(written)).hexdigest()
 
 
+@checks_arguments
 def canonical_id(public_key: PublicKey) -> str:
     """The id of the bare key: 64 hex digits."""
     return key_id(family_of(public_key), public_text(public_key))

@@ -7,6 +7,7 @@ from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from imagesig.arguments import checks_arguments
 from imagesig.content_trust.key import TrustKey, canonical_id
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Role
 from imagesig.content_trust.signing_key import ProviderKey, signing_key
@@ -52,6 +53,7 @@ class TrustKeys:
     repository; without them its root key is the one of the folder, and its targets key is made there.
     """
 
+    @checks_arguments
     def __init__(
         self,
         *keys: SigningKey,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.content_trust.metadata import FileHash
 from imagesig.content_trust.role import RELEASES, TARGETS
 from imagesig.content_trust.update import SignedTargets, TrustData
@@ -41,6 +42,7 @@ def tag_in(signed: SignedTargets | None, tag: str) -> FileHash | None:
     return signed.targets.tags.get(tag)
 
 
+@checks_arguments
 def released(view: TrustData, tag: str) -> Release | None:
     """The release of a tag: that of `targets/releases`, else that of `targets`. Other roles release nothing."""
     for signed in _releasing(view):
@@ -49,6 +51,7 @@ def released(view: TrustData, tag: str) -> Release | None:
     return None
 
 
+@checks_arguments
 def releases(view: TrustData) -> dict[str, Release]:
     """Every released tag."""
     found: dict[str, Release] = {}
@@ -58,6 +61,7 @@ def releases(view: TrustData) -> dict[str, Release]:
     return found
 
 
+@checks_arguments
 def signers_of(view: TrustData, tag: str, manifest: FileHash) -> tuple[str, ...]:
     """The names of the signers whose roles name the same manifest by this tag, in the order of their delegation."""
     return tuple(

@@ -18,6 +18,7 @@ from threading import Lock
 from typing import Protocol
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.content_trust.metadata import Document, most_bytes, parse_document
 from imagesig.content_trust.role import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from imagesig.deadlines import wait
@@ -25,6 +26,7 @@ from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes, as_object
 from imagesig.errors import ImagesigError, InvalidArgument, LimitExceeded, MalformedError
 from imagesig.external import external_call, given
+from imagesig.naming import PathLike
 from imagesig.reading import Unreadable, home_folder, read_bounded
 from imagesig.writing import make_private_folder, replace_file
 
@@ -86,9 +88,11 @@ class InMemoryTrust:
         self._files: dict[tuple[str, str], Files] = {}
         self._lock = Lock()
 
+    @checks_arguments
     def load(self, server: str, repository: str) -> Files:
         return self._files.get((server, repository), {})
 
+    @checks_arguments
     def store(self, server: str, repository: str, files: Files) -> None:
         with self._lock:
             self._files[server, repository] = merged(self.load(server, repository), files)
@@ -100,9 +104,11 @@ class FolderMemory:
     Files are replaced in one step, so that they are always complete.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    @checks_arguments
+    def __init__(self, folder: str | PathLike) -> None:
+        self._folder = Path(folder)
 
+    @checks_arguments
     def load(self, server: str, repository: str) -> Files:
         path = self._path(server, repository)
         try:
@@ -120,6 +126,7 @@ class FolderMemory:
                 f"content trust memory: {error}", hint="remove the file to trust the server as at first contact"
             ) from error
 
+    @checks_arguments
     def store(self, server: str, repository: str, files: Files) -> None:
         path = self._path(server, repository)
         with external_call("content trust memory", lambda error: _unwritable(path, error)), self._locked(path):
@@ -164,9 +171,11 @@ class DockerTrust:
     repository was begun there and never read from a server: nothing is remembered.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    @checks_arguments
+    def __init__(self, folder: str | PathLike) -> None:
+        self._folder = Path(folder)
 
+    @checks_arguments
     def load(self, server: str, repository: str) -> Files:
         return {role: document.content for role, document in self.documents(repository).items()}
 
@@ -190,6 +199,7 @@ class DockerTrust:
                 ) from error
         return found
 
+    @checks_arguments
     def store(self, server: str, repository: str, files: Files) -> None:
         return None
 

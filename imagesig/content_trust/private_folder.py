@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.content_trust.key import canonical_id
 from imagesig.content_trust.signing_key import ProviderKey, signing_key
 from imagesig.crypto.algorithms import KeyType
@@ -34,6 +35,7 @@ from imagesig.keys.file.notary_key import Attributes, attributes_of, exported, t
 from imagesig.keys.file.private_key import PrivateKey, encoded
 from imagesig.keys.file.provider import FileProvider
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, docker_variable, first_of
+from imagesig.naming import PathLike
 from imagesig.reading import is_file
 from imagesig.text import quote
 from imagesig.writing import make_private_folder, replace_file
@@ -47,6 +49,7 @@ Passphrases = Callable[[str], SecretSource]
 """The source of passphrases for the keys of a role, or of a signer's name."""
 
 
+@checks_arguments
 def docker_passphrases(environ: Mapping[str, str], *others: SecretSource) -> Passphrases:
     """Docker's two variables, for root keys and for all other keys, and then the other sources."""
 
@@ -61,11 +64,13 @@ def docker_passphrases(environ: Mapping[str, str], *others: SecretSource) -> Pas
 class PrivateKeyFolder:
     """The private keys in one folder. `passphrases` is asked for each key that is opened or written."""
 
-    def __init__(self, folder: Path, passphrases: Passphrases) -> None:
-        self._folder = folder
+    @checks_arguments
+    def __init__(self, folder: str | PathLike, passphrases: Passphrases) -> None:
+        self._folder = Path(folder)
         self._passphrases = passphrases
 
     @classmethod
+    @checks_arguments
     def of_docker(cls, environ: Mapping[str, str], *others: SecretSource) -> PrivateKeyFolder:
         """Docker's own folder, with the passphrases in its variables, and then from the other sources."""
         return cls(docker_folder(environ) / "trust" / "private", docker_passphrases(environ, *others))
@@ -82,6 +87,7 @@ class PrivateKeyFolder:
         """The repository of each key whose header names one, by its canonical id: not verified. Raises as `roles`."""
         return {key_id: attributes.repository for key_id, attributes in self._described() if attributes.repository}
 
+    @checks_arguments
     def find(self, key_id: str) -> ProviderKey | None:
         """The key with this canonical id; None if the folder does not have it.
 
@@ -112,6 +118,7 @@ class PrivateKeyFolder:
         found = self._file(key_id)
         return found[0] if found else None
 
+    @checks_arguments
     def store(self, private_key: PrivateKey, role: str, repository: str = "") -> Path:
         """Writes a key, encrypted, and gives its file. A file of the same key and role is replaced.
 
@@ -133,6 +140,7 @@ class PrivateKeyFolder:
             replace_file(path, content)
         return path
 
+    @checks_arguments
     def generate(self, role: str, repository: str = "") -> ProviderKey:
         """A new P-256 key, as docker makes it, stored in the folder. Raises as `store` does."""
         private_key = PrivateKey.generate(KeyType.ECDSA_P256)
@@ -141,6 +149,7 @@ class PrivateKeyFolder:
 
         return signing_key(FileKey(private_key, str(path)))
 
+    @checks_arguments
     def export(self, key_id: str) -> bytes:
         """The file of a key as `notary key export` writes it. No passphrase is needed: it stays encrypted.
 

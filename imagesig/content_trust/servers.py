@@ -13,6 +13,7 @@ from threading import Lock
 from msgspec.structs import replace
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import Once
 from imagesig.content_trust.backup import TrustBackup
 from imagesig.content_trust.memory import (
@@ -54,6 +55,7 @@ class TrustServers:
             remembered of the server is still compared, and nothing more is remembered.
     """
 
+    @checks_arguments
     def __init__(
         self,
         *,
@@ -76,12 +78,10 @@ class TrustServers:
         }
         self._environ = os.environ if environ is None else environ
         self._memory = FolderMemory(state_folder(self._environ)) if memory is None else GivenMemory(memory)
-        docker = docker_folder(self._environ) / "trust"
-        self._docker = DockerTrust(docker) if memory is None else None
-        self._offline = offline
+        self._docker = DockerTrust(docker_folder(self._environ) / "trust") if memory is None else None
+        self._offline, self._credentials = offline, credentials
         self._backup = TrustBackup(Path(backup)) if backup else None
         self._ca_file = Path(ca_file) if ca_file else None
-        self._credentials = credentials
         self._servers: dict[tuple[str, str, str], TrustServer] = {}
         self._views: Once[TrustData | None] = Once(_VIEWS, _is_worth_another_attempt)
         self._lock = Lock()

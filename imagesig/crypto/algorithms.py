@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from msgspec import Struct
 
+from imagesig.arguments import check_fields
 from imagesig.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ Go's `crypto/x509` supports no other hash either, except MD5 and SHA-1, which it
 
 
 class Scheme(Enum):
+    """A signature scheme, which an `Algorithm` has with a hash."""
+
     ECDSA = "ecdsa"
     RSA_PKCS1V15 = "rsa-pkcs1v15"
     RSA_PSS = "rsa-pss"
@@ -162,6 +165,11 @@ class ToSign(Struct, frozen=True):
     message: bytes
     algorithm: Algorithm
     hashed: bytes = b""
+
+    def __post_init__(self) -> None:
+        # speed: `check_fields` for each signature would take longer (benchmarks/test_pkcs11.py)
+        if type(self.message) is not bytes or type(self.algorithm) is not Algorithm or type(self.hashed) is not bytes:
+            check_fields(self)
 
     @classmethod
     def of_digest(cls, digest: bytes, algorithm: Algorithm) -> ToSign:

@@ -1,6 +1,6 @@
 """Sigstore bundles v0.3 of blobs: a message signature over the bytes of a file.
 
-Spec: sigstore/protobuf-specs sigstore_bundle.proto, `messageSignature`. Such a signature says nothing but a digest: no
+Spec: sigstore/protobuf-specs sigstore_bundle.proto, `messageSignature`. Such a signature contains only a digest: no
 name and no type. So it is not in the table of formats, and no image is ever verified by it.
 """
 

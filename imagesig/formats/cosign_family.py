@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
+from imagesig.arguments import check_fields
 from imagesig.crypto.algorithms import Algorithm, KeyType, cosign_algorithms, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.json import parse_object
@@ -55,6 +56,9 @@ class CosignFamily(Struct, frozen=True):
 
     curve_hash: bool = False
     certificates: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @classmethod
     def certified(cls) -> Self:

@@ -37,6 +37,7 @@ def select_formats(chosen: Iterable[str | Format], purpose: Purpose = Purpose.SI
     return formats
 
 
+@checks_arguments
 def reader_of(stored: StoredSignature, formats: Sequence[Format | FormatName]) -> Format | None:
     """The format that reads this artefact; None if none of them does. A name is loaded only if its format may read it.
 

@@ -28,6 +28,8 @@ class NotHttp(Exception):
 class NothingCame(ConnectionError):
     """The connection ended before the first byte of an answer."""
 
+    strerror = "the server closed the connection without an answer"
+
 
 class Connection(Protocol):
     """The source of an answer."""
@@ -62,11 +64,7 @@ class Answer:
         while not message.headers_end:
             piece = connection.receive(_RECEIVE_BYTES)
             if not piece:
-                raise (
-                    NotHttp("the answer ended within its headers")
-                    if received
-                    else NothingCame("closed, no answer came")
-                )
+                raise NotHttp("the answer ended within its headers") if received else NothingCame
             received = True
             message.feed(piece)
         self.status, self.headers = message.status, message.headers

@@ -225,7 +225,7 @@ class HttpClient:
             except Unreachable as error:
                 if attempt == attempts or not error.retryable:
                     raise
-                pause = growing_pause(attempt)
+                said, pause = str(error), growing_pause(attempt)
             else:
                 if response.status not in _TRY_AGAIN:
                     return response
@@ -238,7 +238,7 @@ class HttpClient:
                     raise _busy(
                         f"{said}, the server asks to wait {pause:.0f} s, the deadline is in {left:.1f} s", pause
                     )
-            wait(pause, str(what))
+            wait(pause, said)  # without time for it, the error has what was seen
         raise AssertionError("the last attempt returns or raises")
 
     def _once(

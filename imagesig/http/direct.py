@@ -123,7 +123,7 @@ class Direct:
             try:
                 return Answer(in_use, method)
             except NothingCame:
-                raise broken or NothingCame("closed, no answer came") from None
+                raise broken or NothingCame from None
         except BaseException:
             in_use.close()
             raise

@@ -29,5 +29,5 @@ def local_path(given: str | os.PathLike[str]) -> Path:
 def _is_path(text: str) -> bool:
     try:
         return b"\0" not in os.fsencode(text)
-    except UnicodeError:  # half of a surrogate pair that stands for no byte
+    except UnicodeError:  # half of a surrogate pair that encodes no byte
         return False

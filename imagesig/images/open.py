@@ -95,7 +95,7 @@ class Transport(RedactedStruct, frozen=True):
     signature_repository: str = ""
 
     def __post_init__(self) -> None:
-        check_fields(self, "plain_http", "ca_file", "credentials", "timeout", "signature_repository")
+        check_fields(self)
 
 
 class ImageOpener:

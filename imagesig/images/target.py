@@ -163,7 +163,8 @@ def child_for_platform(image: Image, root: Descriptor, text: str) -> Choice:
         actual = _platform_of(image, root, content)
         if actual is None or not fits(actual, wanted):
             raise ImageNotFound(
-                f"{image}: is for {actual or 'a platform that its config does not name'}, not for {wanted}"
+                f"{image}: is for {actual or 'a platform that its config does not name'}, not for {wanted}",
+                hint="name this platform, or leave it out",
             )
         return Choice(root, wanted)
     children = _children(image, root, content)

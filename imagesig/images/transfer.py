@@ -133,6 +133,6 @@ def _with_retries(attempted: Callable[[], _T], descriptor: Descriptor) -> _T:
         except TransportError as error:
             if attempt == limits.HTTP_ATTEMPTS or not error.retryable:
                 raise
-            pause = error.retry_after or growing_pause(attempt)
-        wait(pause, f"blob {descriptor.digest}")
+            said, pause = str(error), error.retry_after or growing_pause(attempt)
+        wait(pause, said)
         attempt += 1

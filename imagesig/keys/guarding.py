@@ -12,8 +12,12 @@ from functools import wraps
 from types import FunctionType
 from typing import Any
 
-from imagesig.errors import ImagesigError, KeyProviderError
+from imagesig.arguments import check_fields, checks_arguments
+from imagesig.crypto.algorithms import Algorithm
+from imagesig.crypto.public_key import PublicKey
+from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
 from imagesig.external import Explain, explained
+from imagesig.signature import SignerInfo
 
 _ITERATES = ("list", "facts")
 
@@ -68,11 +72,13 @@ def _guarded_property(method: Callable[[Any], Any], name: str, after: After) -> 
 
 
 def _guarded(method: Callable[..., Any], name: str, before: Before, after: After) -> Callable[..., Any]:
+    checked = checks_arguments(method)
+
     @wraps(method)
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
             before(name, self)
-            result = method(self, *arguments, **options)
+            result = checked(self, *arguments, **options)
             if name in _ITERATES:
                 return _each(iter(result), self)
             after(name, self, result)
@@ -96,6 +102,38 @@ def _each(items: Iterator[Any], owner: object) -> Iterator[Any]:
         except Exception as error:
             raise error_of(owner, error) from error
         yield item
+
+
+def check_result(owner: object, name: str, result: object, needed: type[object]) -> None:
+    """Returns if the result of a provider's method is of this type, and a `SignerInfo` has values of its types.
+
+    Raises:
+        KeyProviderError: it is not.
+    """
+    kind = type(owner)
+    if not isinstance(result, needed):
+        seen = f"{name} gave a {type(result).__name__}, a {needed.__name__} is needed"
+    elif isinstance(result, SignerInfo) and not _is_usual(result):
+        try:
+            check_fields(result)
+            return
+        except InvalidArgument as error:
+            seen = f"{name} gave a wrong value: {error}"
+    else:
+        return
+    raise KeyProviderError(f"key provider {kind.__module__}.{kind.__qualname__}: {seen}")
+
+
+# speed: `info` is read several times for each signature (benchmarks/test_pkcs11.py)
+def _is_usual(signer: SignerInfo) -> bool:
+    """Whether all values have the types that imagesig itself gives them."""
+    return (
+        type(signer.public_key) is PublicKey
+        and type(signer.key_id) is str
+        and type(signer.algorithms) is tuple
+        and {*map(type, signer.algorithms)} == {Algorithm}
+        and signer.chain == ()
+    )
 
 
 def error_of(owner: object, error: Exception) -> ImagesigError:

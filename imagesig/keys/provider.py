@@ -20,13 +20,12 @@ from imagesig.errors import (
     BadSignature,
     ImagesigError,
     KeyMismatch,
-    KeyProviderError,
     KeyUnusable,
     SignatureInvalid,
     UnsupportedAlgorithm,
 )
 from imagesig.keys.closing import Closing
-from imagesig.keys.guarding import error_of, guard
+from imagesig.keys.guarding import check_result, error_of, guard
 from imagesig.signature import SignerInfo
 
 
@@ -258,12 +257,8 @@ def _check_open(name: str, owner: SigningKey | KeyProvider) -> None:
 
 def _check_result(name: str, owner: SigningKey | KeyProvider, result: object) -> None:
     needed = _RESULTS.get(name)
-    if needed is not None and not isinstance(result, needed):
-        kind = type(owner)
-        raise KeyProviderError(
-            f"key provider {kind.__module__}.{kind.__qualname__}: {name} gave a {type(result).__name__}, "
-            f"a {needed.__name__} is needed"
-        )
+    if needed is not None:
+        check_result(owner, name, result, needed)
     if needed is SigningKey and result is not owner:
         assert isinstance(result, SigningKey)
         result._opened_by = owner if isinstance(owner, KeyProvider) else owner._opened_by

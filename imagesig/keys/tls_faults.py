@@ -45,7 +45,7 @@ def _reason(error: Exception) -> str:
         return ""
     if isinstance(cause, ssl.SSLError):
         return getattr(cause, "verify_message", "") or (cause.reason or type(cause).__name__).lower().replace("_", " ")
-    # urllib3 compares host names itself if OpenSSL is told not to.
+    # urllib3 compares host names itself if OpenSSL is set not to.
     return next((str(item) for item in causes(error) if type(item).__name__ == "CertificateError"), "")
 
 

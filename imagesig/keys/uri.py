@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagesig import limits
-from imagesig.arguments import checks_arguments
+from imagesig.arguments import check_fields, checks_arguments
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import deadline
 from imagesig.errors import ImagesigError, InvalidArgument, KeyProviderError
@@ -52,6 +52,9 @@ class KeySettings(RedactedStruct, frozen=True):
     allow_open_permissions: bool = False
     expected: PublicKey | None = None
     timeout: float = limits.KEY_OPEN_SECONDS
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class ProviderFactory(Protocol):

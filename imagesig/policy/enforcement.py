@@ -12,6 +12,8 @@ from imagesig.signature import AUTHENTIC_TIMESTAMP, AUTHENTICITY, EXPIRY, REVOCA
 
 
 class Action(Enum):
+    """What a failed check does: it rejects the signature, is logged only, or is not made."""
+
     ENFORCE = "enforce"
     LOG = "log"
     SKIP = "skip"

@@ -60,46 +60,51 @@ class Identity(Struct, frozen=True):
 
     @staticmethod
     def of_image() -> OfImage:
+        """The default: the repository that was asked for, and the tag if both names have one."""
         return OF_IMAGE
 
     @staticmethod
     @checks_arguments
     def exactly(text: str) -> ExactName:
-        """Raises `InvalidArgument`: no reference, or one with a digest."""
+        """This name, of another repository too. Raises `InvalidArgument`: no reference, or one with a digest."""
         return ExactName.of_texts(text)
 
     @staticmethod
     def any() -> AnyName:
+        """Every name, also of another repository."""
         return AnyName()
 
     @staticmethod
     def match_exact() -> MatchExact:
+        """The name that was asked for, with its tag or digest. Podman's `matchExact`."""
         return MatchExact()
 
     @staticmethod
     def match_repo_digest_or_exact() -> MatchRepoDigestOrExact:
+        """The name with its tag; for an image by digest, its repository. Podman's `matchRepoDigestOrExact`."""
         return MatchRepoDigestOrExact()
 
     @staticmethod
     def match_repository() -> MatchRepository:
+        """The repository that was asked for, with any tag. Podman's `matchRepository`."""
         return MatchRepository()
 
     @staticmethod
     @checks_arguments
     def exact_reference(text: str) -> ExactReference:
-        """Raises `InvalidArgument`: no reference, or one without tag and digest."""
+        """This name with its tag or digest. Raises `InvalidArgument`: no reference, or one without tag and digest."""
         return ExactReference.of_texts(text)
 
     @staticmethod
     @checks_arguments
     def exact_repository(text: str) -> ExactRepository:
-        """A tag or digest in `text` is ignored. Raises `InvalidArgument`: no reference."""
+        """This repository; a tag or digest in `text` is ignored. Raises `InvalidArgument`: no reference."""
         return ExactRepository.of_texts(text)
 
     @staticmethod
     @checks_arguments
     def remap_identity(prefix: str, signed_prefix: str) -> RemapIdentity:
-        """Raises `InvalidArgument`: a text is no host, and no host with a path."""
+        """Podman's `remapIdentity`. Raises `InvalidArgument`: a text is no host, and no host with a path."""
         return RemapIdentity(prefix, signed_prefix)
 
 

@@ -130,7 +130,18 @@ class Policy(Rules, frozen=True, dict=True):
         identity: Identity | str | None = None,
         formats: Iterable[str] = (),
     ) -> Self:
-        """A policy that needs a signature by every one of the keys. Arguments and errors as for `at_least`."""
+        """A policy that needs a signature by every one of the keys. Arguments and errors as for `at_least`.
+
+        Raises:
+            InvalidArgument: the only argument is a list of several keys: they would be one signer, and one signature
+                of it enough.
+        """
+        if len(authorities) == 1 and isinstance(authorities[0], list | tuple | set | frozenset) and authorities[0]:
+            raise InvalidArgument(
+                f"policy: all_of with a {type(authorities[0]).__name__} of keys: the keys of one signer, of which one "
+                "is enough; the keys themselves are needed",
+                hint="give each key as an argument of its own: Policy.all_of(*keys); any_of takes one signer",
+            )
         return cls._of(authorities, None, annotations, identity, formats)
 
     @classmethod
@@ -189,6 +200,7 @@ class Policy(Rules, frozen=True, dict=True):
         )
         return cls(Rule((requirement,)))
 
+    @checks_arguments
     def select(self, location: Location) -> Rule:
         """The rule for the image at this location: the rule of the most specific scope, or the default.
 

@@ -8,6 +8,8 @@ from imagesig.errors import InvalidArgument
 from imagesig.images.build import PLATFORMS, build_image, build_index
 from imagesig.oci.descriptor import Descriptor
 from imagesig.oci.platform import parse_platform
+from imagesig.oci.reference import parse_reference
+from imagesig.text import quote
 
 
 class StoredImages:
@@ -29,6 +31,7 @@ class StoredImages:
         files = {"app/name": f"{name}:{tag}\n".encode()}
         if not platforms:
             return build_image(self, files, PLATFORMS[0], tag).digest  # type: ignore[arg-type]
+        platforms = (platforms,) if isinstance(platforms, str) else platforms
         return build_index(self, files, tag, [parse_platform(text) for text in platforms]).digest  # type: ignore[arg-type]
 
 
@@ -36,5 +39,6 @@ def repository_and_tag(name: str) -> tuple[str, str]:
     """`app:1` as `app` and `1`."""
     repository, colon, tag = name.rpartition(":")
     if not colon or not repository or not tag or "/" in tag:
-        raise InvalidArgument(f"add_image: {name!r}, a name such as app:1 is needed")
+        raise InvalidArgument(f"add_image: {quote(name)}, a name such as app:1 is needed")
+    parse_reference(f"registry.invalid/{name}")
     return repository, tag

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import KeyProviderError, KeyProviderUnavailable
 from imagesig.keys.file.private_key import PrivateKey
@@ -23,6 +24,7 @@ class MemoryProvider(KeyProvider):
         error: what a failing key raises.
     """
 
+    @checks_arguments
     def __init__(
         self,
         key_type: KeyType = KeyType.ECDSA_P256,

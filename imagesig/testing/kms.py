@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from imagesig.arguments import checks_arguments
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.patterns import regex
 from imagesig.testing.loopback_server import Answer, Request
@@ -28,6 +29,7 @@ class ScriptedKms(ScriptedService):
     `states` are the states of the keys by name. `access_keys` are accepted.
     """
 
+    @checks_arguments
     def __init__(
         self,
         keys: Mapping[str, PrivateKey],

@@ -11,10 +11,11 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
 
+from imagesig.arguments import checks_arguments
+from imagesig.errors import InvalidArgument
 from imagesig.patterns import regex
 from imagesig.testing.loopback_server import Answer, LoopbackServer, Request
 
@@ -37,6 +38,7 @@ class InMemoryRegistry:
     `basic`: the user name and password that are wanted; `bearer`: the same, at a token server under `/token`.
     """
 
+    @checks_arguments
     def __init__(
         self,
         *,
@@ -63,22 +65,22 @@ class InMemoryRegistry:
         self._server.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.stop()
 
     @property
     def host(self) -> str:
-        """`127.0.0.1:PORT`."""
-        assert self._server is not None
+        """`127.0.0.1:PORT`. Raises `InvalidArgument` before the registry is entered."""
+        if self._server is None:
+            raise InvalidArgument("InMemoryRegistry: not started", hint="use it in a with block")
         return self._server.host
 
     def asked(self, method: str = "", containing: str = "") -> int:
         """How many requests of this method had this text in their path."""
         return sum(1 for item in self.requests if method in ("", item.method) and containing in item.path)
 
+    @checks_arguments
     def add_image(self, name: str = "app:1", *, platforms: Sequence[str] = ()) -> str:
         """Stores a small image, or an index with one for each platform, without a request. Gives its reference."""
         from imagesig.testing.images import StoredImages, repository_and_tag
@@ -98,6 +100,7 @@ class InMemoryRegistry:
         """Whether a manifest is stored under this tag or digest."""
         return (name, reference) in self._manifests
 
+    @checks_arguments
     def put_manifest(self, name: str, content: bytes, media_type: str, tag: str = "") -> str:
         """Stores any bytes as a manifest, without checks, under their digest and a tag. Gives the digest."""
         digest = _digest(content)
@@ -109,6 +112,7 @@ class InMemoryRegistry:
         """The bytes of a stored blob. Raises `KeyError` if nothing is stored."""
         return self._blobs[name, digest]
 
+    @checks_arguments
     def put_blob(self, name: str, content: bytes) -> str:
         """Stores a blob without checks and gives its digest."""
         digest = _digest(content)

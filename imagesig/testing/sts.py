@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
+from imagesig.arguments import checks_arguments
 from imagesig.testing.loopback_server import Answer, Request
 from imagesig.testing.scripted import ScriptedService
 
@@ -19,6 +20,7 @@ class ScriptedSts(ScriptedService):
     `seconds`.
     """
 
+    @checks_arguments
     def __init__(self, *, access_key: str = "AKIASOURCE", token: str = "token-1", gives: str = "ASIASCRIPTED") -> None:  # noqa: S107
         super().__init__()
         self.access_keys = {access_key}

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import KeyType
 from imagesig.keys.file.private_key import PrivateKey
 from imagesig.testing.loopback_server import Answer, Request
@@ -28,6 +29,7 @@ class ScriptedVault(ScriptedService):
         keys: the private keys by name, the versions of each in order.
     """
 
+    @checks_arguments
     def __init__(
         self,
         keys: Mapping[str, Sequence[PrivateKey]],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NewType, Self
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from imagesig.arguments import checks_arguments
+from imagesig.arguments import check_fields, checks_arguments
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.naming import PathLike, path_text, refuse_key
@@ -32,6 +32,7 @@ class Window(Struct, frozen=True):
     not_after: datetime | None = None
 
     def contains(self, at: datetime) -> bool:
+        """Whether the time is in the window."""
         return (self.not_before is None or self.not_before <= at) and (self.not_after is None or at <= self.not_after)
 
     def __str__(self) -> str:
@@ -132,6 +133,7 @@ class ContentTrust(Struct, frozen=True):
     def __post_init__(self) -> None:
         given = self.pin if isinstance(self.pin, tuple | list) else (self.pin,)
         force_setattr(self, "pin", tuple(map(root_pin, given)))
+        check_fields(self)
         signers = (self.signers,) if isinstance(self.signers, str) else tuple(self.signers)
         force_setattr(self, "signers", signers)
         if self.server:

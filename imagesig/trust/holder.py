@@ -11,7 +11,7 @@ from typing import Self, assert_never
 
 from msgspec import Struct
 
-from imagesig.arguments import checks_arguments
+from imagesig.arguments import check_fields, checks_arguments
 from imagesig.crypto.certificate import Certificate
 from imagesig.encoding import asn1
 from imagesig.errors import InvalidArgument, MalformedError, NotTrusted
@@ -51,6 +51,7 @@ class Holder(Struct, frozen=True):
     value: str
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.value:
             raise InvalidArgument(f"holder: its {self.kind.value} is empty")
         if self.kind is HolderKind.SUBJECT:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import TimestampInvalid
 from imagesig.trust.anchors import TimestampAuthorities
@@ -37,6 +38,7 @@ class Timestamp(Struct, frozen=True):
         return self.generated
 
 
+@checks_arguments
 def examine_timestamp(
     token: bytes,
     signature: bytes,

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.encoding.json import parse_object
 from imagesig.encoding.shape import OURS, as_bytes
 from imagesig.errors import InvalidArgument, MalformedError
 from imagesig.logs import Logger
+from imagesig.naming import PathLike
 from imagesig.patterns import regex
 from imagesig.reading import Unreadable, read_bounded
 from imagesig.redacted import RedactedStruct
@@ -41,14 +43,17 @@ class CrlBytes(RedactedStruct, frozen=True):
 class CrlCache(Protocol):
     """Stores lists by URL. It never raises: a list that it cannot store or read is missing. Thread-safe."""
 
-    def get(self, url: str) -> CrlBytes | None: ...
+    def get(self, url: str) -> CrlBytes | None:
+        """The list that was stored for this URL; None without one."""
 
-    def put(self, url: str, crl: CrlBytes) -> None: ...
+    def put(self, url: str, crl: CrlBytes) -> None:
+        """Stores the list for this URL in place of an older one."""
 
 
 class MemoryCrlCache:
     """A cache in this process's memory."""
 
+    @checks_arguments
     def __init__(self, capacity: int = limits.CRL_MEMORY_BYTES) -> None:
         self._memory = Memory(capacity)
 
@@ -71,8 +76,9 @@ class FileCrlCache:
     Files are complete or absent, and there are at most `limits.CRL_CACHE_FILES`. Failures are logged.
     """
 
-    def __init__(self, folder: Path, *, files: int = limits.CRL_CACHE_FILES) -> None:
-        self._folder = folder
+    @checks_arguments
+    def __init__(self, folder: str | PathLike, *, files: int = limits.CRL_CACHE_FILES) -> None:
+        self._folder = Path(folder)
         self._files = files
 
     def get(self, url: str) -> CrlBytes | None:

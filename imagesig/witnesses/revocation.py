@@ -14,6 +14,7 @@ from urllib.parse import quote as percent_encode
 from msgspec import Struct
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.concurrency import for_each
 from imagesig.crypto.certificate import Certificate
 from imagesig.errors import BudgetExceeded, InvalidArgument, MalformedError, TransportError
@@ -52,6 +53,7 @@ class RevocationChecker:
     `ocsp_seconds` and `crl_seconds` are time limits for each request.
     """
 
+    @checks_arguments
     def __init__(
         self,
         fetcher: Fetcher,
@@ -66,6 +68,7 @@ class RevocationChecker:
         self._ocsp_seconds = ocsp_seconds
         self._crl_seconds = crl_seconds
 
+    @checks_arguments
     def check(
         self,
         chain: Sequence[Certificate],

@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.errors import TimestampInvalid, UnexpectedResponse
 from imagesig.signature import TimestampRequest
 from imagesig.text import quote
@@ -21,6 +22,7 @@ from imagesig.witnesses.web import Fetcher, Query, check_url, fetch
 _QUESTION, _ANSWER = "application/timestamp-query", "application/timestamp-reply"
 
 
+@checks_arguments
 def request_timestamp(
     request: TimestampRequest,
     signature: bytes,

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from imagesig import limits
-from imagesig.arguments import checks_arguments
+from imagesig.arguments import check_fields, checks_arguments
 from imagesig.http.client import HttpClient
 from imagesig.http.proxies import Proxies
 from imagesig.signature import TimestampRequest
@@ -30,6 +30,9 @@ class Witnesses(Struct, frozen=True):
     fetcher: Fetcher
     revocation: RevocationChecker
     timestamp_seconds: float = limits.TIMESTAMP_SECONDS
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def timestamp(self, request: TimestampRequest, signature: bytes, now: datetime) -> bytes:
         """A timestamp token for a signature; see `request_timestamp`."""

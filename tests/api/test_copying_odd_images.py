@@ -95,7 +95,7 @@ def test_a_missing_child_has_a_state(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["layer-sha512", "layers-null", "layer-type-empty", "config-sha512", "layer-size-null"]
 )
-def test_one_platform_of_an_index_is_copied_whatever_its_layers_are(name: str, tmp_path: Path) -> None:
+def test_one_platform_of_an_index_is_copied_with_any_layers(name: str, tmp_path: Path) -> None:
     whole = json.dumps(WHOLE[name](tmp_path)).encode()
     write_layout(
         tmp_path, index(entry(tmp_path, whole, OCI_MANIFEST, platform={"os": "linux", "architecture": "amd64"}))

@@ -136,7 +136,7 @@ def test_one_signer_with_a_key_and_a_certificate_is_still_one(image: Image) -> N
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_two_authorities_that_share_a_root_have_one_signer_each_whoever_signed_first(
+def test_two_authorities_that_share_a_root_have_one_signer_each_in_any_order(
     image: Image, order: tuple[int, int]
 ) -> None:
     top = root()
@@ -276,7 +276,7 @@ def test_a_trust_policy_refuses_the_names_that_it_has_no_scope_for(image: Image,
     assert verify(image, Policy.from_notation(tmp_path, scope="registry.example/team/app"), now=NOW).verified
 
 
-def test_inspect_shows_certificates_and_attributes_and_believes_nothing(image: Image) -> None:
+def test_inspect_shows_certificates_and_attributes_and_verifies_nothing(image: Image) -> None:
     sign(image, key(), formats=["notation-jws", "bundle"], now=NOW)
     attach(image, stored("cose", signature=b"\x01" * 64))
     shown = {(item.format, len(item.chain)): item for item in inspect(image).signatures}

@@ -86,7 +86,7 @@ def test_the_library_ends_within_its_timeout(open_one: Callable[..., object], bo
     assert seconds(attempt) < 2
 
 
-def test_an_archive_that_unpacks_beyond_reason_is_refused_whatever_the_time(
+def test_an_archive_that_unpacks_beyond_reason_is_refused_regardless_of_the_time(
     bomb: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "ARCHIVE_UNPACKED_FREE_BYTES", 64 * MIB)

@@ -128,7 +128,7 @@ def test_what_readers_of_asn1_and_cbor_raise_proves_nothing(
         outcome(lambda: cbor.parse(b"\x00", "value"), MalformedError)
 
 
-def test_a_list_is_judged_whatever_number_a_root_has() -> None:
+def test_a_list_is_judged_with_any_number_of_a_root() -> None:
     top = Authority()
     signer = top.leaf()
     opened = open_crl(top.crl(), top.certificate, NOW)

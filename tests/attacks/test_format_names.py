@@ -106,7 +106,7 @@ def test_requirements_for_names_of_one_family_do_not_starve_each_other(
 
 
 @pytest.mark.parametrize("formats", [(("notation-jws",),), (("notation",), ("notation-jws",)), ((), ("notation-jws",))])
-def test_nothing_in_cose_counts_for_jws(both: Image, formats: tuple[tuple[str, ...], ...]) -> None:
+def test_a_signature_in_cose_satisfies_no_requirement_of_jws(both: Image, formats: tuple[tuple[str, ...], ...]) -> None:
     from tests.api.test_notation_images import NOW, key
 
     with pytest.raises((NoSignatureAccepted, NoSignatures)):

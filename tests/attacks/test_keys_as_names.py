@@ -254,7 +254,7 @@ def test_an_encrypted_key_as_text_needs_its_passphrase() -> None:
         assert key.info.public_key == private_key().public_key
 
 
-def test_a_file_that_is_there_is_opened_whatever_its_name(tmp_path: Path) -> None:
+def test_an_existing_file_is_opened_by_any_name(tmp_path: Path) -> None:
     place = tmp_path / BODY[:100].replace("/", "_")
     place.write_bytes(PEM.encode())
     place.chmod(0o600)

@@ -136,7 +136,7 @@ def test_doctor_reports_a_registry_whose_addresses_cannot_be_read(server: InMemo
     assert list(diagnose(image=image))
 
 
-def test_a_registry_with_a_port_that_is_none_cannot_be_reached(key: SigningKey, tmp_path: Path) -> None:
+def test_a_registry_with_an_invalid_port_cannot_be_reached(key: SigningKey, tmp_path: Path) -> None:
     public = tmp_path / "k.pub"
     public.write_text(key.public_keys[0].pem)
     for port in ("99999", LONG[:200], "0"):

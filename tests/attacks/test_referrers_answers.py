@@ -67,7 +67,7 @@ def test_a_list_of_any_content_type_is_the_registrys_answer(kind: str) -> None:
 @pytest.mark.parametrize(
     "body", [b'{"schemaVersion":0,"manifests":[]}', b'{"manifests":null}', b'{"manifests":[],"schemaVersion":"x"}']
 )
-def test_a_list_without_entries_is_unsigned_whatever_its_schema_version(body: bytes) -> None:
+def test_a_list_without_entries_is_unsigned_with_any_schema_version(body: bytes) -> None:
     with a_registry() as server:
         pushed(server)
         server.faults.append(answers(body, content_type="application/json"))

@@ -248,7 +248,7 @@ def test_an_image_that_passes_unverified_is_compared_too(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["linux", "a/b/c/d", "/amd64", "linux/", "linux(1/amd64", "linux(1)/amd64:2", "l/a:"])
-def test_a_platform_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_platform_is_refused(tmp_path: Path, text: str) -> None:
     made = Layout.create(tmp_path / "layout")
     build_image(made, {"a": b"b"}, AMD64, "1.0")
     with pytest.raises(InvalidArgument):

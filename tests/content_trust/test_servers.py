@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import ContentTrust, TrustServers
+from imagesig import ContentTrust, ImagesigError, TrustServers
 from imagesig.content_trust import FolderMemory, InMemoryTrust
 from imagesig.errors import Expired, InvalidArgument, LimitExceeded, Unreachable
 from imagesig.images.registry.credential import Credential
@@ -47,7 +47,7 @@ def test_other_pins_get_another_verdict(trust: Notary) -> None:
     servers = TrustServers(memory=InMemoryTrust())
     assert servers.view(pinned(trust), IMAGE, NOW)
 
-    with pytest.raises(Exception, match="not one that is pinned"):
+    with pytest.raises(ImagesigError, match="not one that is pinned"):
         servers.view(ContentTrust(trust.url, "0" * 64), IMAGE, NOW)
 
 
@@ -93,7 +93,7 @@ def test_the_login_is_that_of_the_registry(trust: Notary) -> None:
         return Credential("user", "password")
 
     trust.answer = Answer(401, headers={"www-authenticate": 'Basic realm="x"'})
-    with pytest.raises(Exception, match=r"does not accept|status 401"):
+    with pytest.raises(ImagesigError, match=r"does not accept|status 401"):
         TrustServers(memory=InMemoryTrust(), credentials=credentials).view(pinned(trust), IMAGE, NOW)
 
     assert set(asked) == {"registry.example"}

@@ -19,6 +19,7 @@ from tests.docs.blocks import PAGES, ROOT
 from tests.docs.example_provider import MemoryProvider
 from tests.public_names import PACKAGES, table
 
+REFERENCE = (ROOT / "docs/api.rst").read_text(encoding="utf-8")
 PACKAGE = Path(imagesig.__file__).parent
 
 
@@ -63,6 +64,26 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:docs|tests|imagesig|benchmarks)/[\w./-]+)`", text):
         assert (PACKAGE.parent if name.startswith("imagesig/") else ROOT).joinpath(name).exists(), name
+
+
+def undocumented(dotted: str) -> Iterator[str]:
+    """What has no docstring: the item, or a method that its entry in the reference lists."""
+    package, _, name = dotted.rpartition(".")
+    item = getattr(import_module(package), name)
+    if isinstance(item, type) or inspect.isfunction(item):
+        found = vars(item)["__doc__"] if isinstance(item, type) else item.__doc__
+        if not found or found.startswith(("Spec:", "Raises", f"{name}(", "An enumeration")):
+            yield dotted
+    entry = re.search(rf"^\.\. auto\w+:: {re.escape(dotted)}\n   :members: ([\w, ]+)$", REFERENCE, re.MULTILINE)
+    for member in entry[1].split(", ") if entry else ():
+        text = inspect.getdoc(getattr(item, member))
+        if not text or text.startswith(("Spec:", "Raises `")):
+            yield f"{dotted}.{member}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_help_says_what_each_public_name_gives(package: str) -> None:
+    assert [missing for name in table(package) for missing in undocumented(f"{package}.{name}")] == []
 
 
 @pytest.mark.parametrize("dotted", [f"{package}.{name}" for package in PACKAGES for name in table(package)])

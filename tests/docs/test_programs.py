@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
+import imagesig
 from imagesig import KeyProvider, KeyType, Policy, PublicKey, RemovalIncomplete, inspect, open_key, sign, verify
 from imagesig.keys import FileProvider, KeySettings
 from imagesig.testing import Answer, InMemoryRegistry, ProviderContract, Request, UriContract
@@ -248,7 +249,7 @@ def test_an_air_gap_is_crossed_with_signatures_and_without_what_is_not_signed(
         ]
         assert [name.partition("@")[0] for name in names] == [f"{inside.host}/a", f"{inside.host}/b"]
         assert verify(names[0], Policy.any_of("release.pub", identity=images[0].rpartition(":")[0])).verified
-    with pytest.raises(Exception, match="has no signature"):
+    with pytest.raises(imagesig.NoSignatures, match="has no signature"):
         airgap.pack(outside, "unsigned.tar", images[2])
 
 
@@ -270,5 +271,5 @@ def test_a_rotation_says_what_is_left_and_is_completed_by_another_run(
     for image in images:
         assert len(inspect(image).signatures) == 2
         assert all(item.public_key == new for item in verify(image, new).signatures)
-        with pytest.raises(Exception, match="none of the trusted keys"):
+        with pytest.raises(imagesig.NoSignatureAccepted, match="none of the trusted keys"):
             verify(image, "release.pub")

@@ -21,6 +21,7 @@ from tests.docs.test_docs import commands
 from tests.schemas import FOLDER, path_of, schemas, text_of
 
 NAME = "registry.example/team/app:1.0"
+KEY_TEXT = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----"
 PRINTS_A_POLICY = {"policy import": "docs/policy.schema.json is the schema of what it prints"}
 
 
@@ -216,6 +217,25 @@ def test_what_a_command_prints_satisfies_its_schema(
 ) -> None:
     monkeypatch.chdir(place)
     check(command, printed(command, arguments))
+
+
+@pytest.mark.parametrize("command", sorted(with_output("json") - PRINTS_A_POLICY.keys()))
+def test_wrong_usage_is_a_document_too(command: str) -> None:
+    for wrong in (("--nosuch", "--output", "json"), ("--output=json", "--nosuch"), ("--output", "json", *["x"] * 9)):
+        found = run_here(*command.split(), *wrong)
+        if wrong[-1] == "x" and "unexpected extra" not in found.stderr:
+            continue  # it takes any number of images
+        assert found.exit_code == 2
+        check(command, [json.loads(found.stdout)])
+    assert (
+        run_here(*command.split(), "--nosuch").stdout == run_here(*command.split(), "--nosuch", "--output").stdout == ""
+    )
+
+
+def test_a_private_key_in_wrong_usage_is_not_in_the_document() -> None:
+    found = run_here("key", "check", "a", KEY_TEXT, "--output", "json")
+    assert json.loads(found.stdout)["message"].startswith("a key was typed where")
+    assert "MC4CAQAwBQ" not in found.stdout
 
 
 def test_every_schema_is_compared_with_what_is_printed() -> None:

@@ -120,5 +120,5 @@ def _environment(monkeypatch: pytest.MonkeyPatch, quick_retries: None) -> None:
 
 
 @pytest.mark.parametrize("seam", list(_cases()))
-def test_whatever_is_raised_becomes_ours(seam: Seam, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_exception_becomes_ours(seam: Seam, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch) -> None:
     assert escapes(seam, getattr(scenarios, seam.scenario), monkeypatch) == []

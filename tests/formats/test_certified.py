@@ -336,7 +336,7 @@ def test_a_certificate_may_expire_once_a_timestamp_saw_its_signature() -> None:
     [(NOW - 5 * HOUR, NOW - 3 * HOUR), (NOW - HOUR, NOW + HOUR)],
     ids=["expired before it", "began after it"],
 )
-def test_a_timestamp_outside_the_validity_fails_whatever_the_time_is_now(start: datetime, end: datetime) -> None:
+def test_a_timestamp_outside_the_validity_fails_at_any_time(start: datetime, end: datetime) -> None:
     found = timed(start, end, stamped(NOW - 2 * HOUR), WITH_TIMESTAMPS)
     assert isinstance(found.check.failure, Expired)
     assert found.authentic_time is None

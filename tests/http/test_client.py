@@ -515,7 +515,7 @@ FOREIGN = [TypeError, KeyError, AttributeError, UnicodeError, OSError, Recursion
         "ssl.create_default_context",
     ],
 )
-def test_whatever_sockets_tls_and_the_parser_raise_is_an_error_of_ours(
+def test_every_exception_of_sockets_tls_and_the_parser_is_an_error_of_ours(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch, place: str, kind: type[Exception]
 ) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -191,7 +191,7 @@ def test_both_judge_a_revoked_timestamp_service_as_part_of_the_timestamp(
     after.close()
 
 
-def test_imagesig_believes_the_list_that_notation_keeps(world: World) -> None:
+def test_imagesig_uses_the_list_that_notation_keeps(world: World) -> None:
     image = world.image()
     key, _ = world.signer("crl")
     world.home.write_policy(stores=STORES[:1])
@@ -204,7 +204,7 @@ def test_imagesig_believes_the_list_that_notation_keeps(world: World) -> None:
     assert verify(image, world.home.policy, witnesses=kept).verified
 
 
-def test_notation_believes_the_list_that_imagesig_keeps(world: World) -> None:
+def test_notation_uses_the_list_that_imagesig_keeps(world: World) -> None:
     image = world.image()
     key, issued = world.signer("crl")
     world.home.write_policy(stores=STORES[:1])

@@ -15,7 +15,7 @@ from imagesig import diagnose, open_key, open_public_keys
 from imagesig.api.doctor.diagnosis import State
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.errors import InternalError, KeyNotFound, KeyProviderError
-from imagesig.keys import KeySettings
+from imagesig.keys import ECDSA_SHA256, KeySettings
 from imagesig.keys.file.provider import FileKey
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.signature import SignerInfo
@@ -109,6 +109,17 @@ def test_results_of_a_third_party_provider_are_checked(method: str, returned: An
 
     with pytest.raises(KeyProviderError):
         act()
+
+
+@pytest.mark.parametrize("wrong", [7, "a", ("a",), [None]], ids=str)
+@pytest.mark.parametrize("field", ["public_key", "key_id", "algorithms", "chain"])
+def test_a_third_party_signer_with_a_wrong_value_is_an_error(field: str, wrong: Any, install: Any) -> None:
+    if (field, wrong) == ("key_id", "a"):
+        return
+    values: dict[str, Any] = {"public_key": private_key().public_key, "key_id": "k", "algorithms": (ECDSA_SHA256,)}
+    install(lambda uri, settings: (Provider({"info": SignerInfo(**values | {field: wrong})}), "key"))
+    with pytest.raises(KeyProviderError, match=rf"test_guarding\.\w+: info gave a wrong value: SignerInfo: {field} "):
+        open_key("elsewhere://key").sign(b"message")
 
 
 def test_a_generated_key_of_a_wrong_type_is_an_error() -> None:

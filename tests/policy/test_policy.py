@@ -9,7 +9,7 @@ from time import process_time
 import pytest
 from msgspec.structs import replace
 
-from imagesig.crypto.algorithms import ECDSA_SHA256
+from imagesig.crypto.algorithms import ECDSA_SHA256, KeyType
 from imagesig.errors import (
     Expired,
     IdentityMismatch,
@@ -76,6 +76,15 @@ def accepted(policy: Policy, *signatures: Examined) -> int:
 
 def test_any_of_is_satisfied_by_one_key() -> None:
     assert accepted(Policy.any_of(A.public_key, B.public_key), examined(B)) == 1
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set])
+def test_a_list_of_keys_is_not_taken_for_all_of_them(kind: type) -> None:
+    keys = [private_key().public_key, PrivateKey.generate(KeyType.ED25519).public_key]
+    with pytest.raises(InvalidArgument, match=f"all_of with a {kind.__name__} of keys") as caught:
+        Policy.all_of(kind(keys))
+    assert "*keys" in caught.value.hint
+    assert Policy.all_of(*keys) != Policy.any_of(kind(keys))
 
 
 def test_all_of_needs_every_key() -> None:

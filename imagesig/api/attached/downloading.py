@@ -77,6 +77,7 @@ class Downloaded(RedactedStruct, frozen=True):
 
     @property
     def signed(self) -> bool:
+        """False for the statements of BuildKit, which have no signature."""
         return self.kind is not ArtifactKind.STATEMENT
 
     @property

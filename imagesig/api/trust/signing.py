@@ -71,7 +71,7 @@ def _found(image: str, transport: TransportLike | None) -> Descriptor:
     reference = parse_reference(image)
     opener = ImageOpener(transport)
     try:
-        # The digest that the caller names is signed, whatever the tag is now.
+        # The digest that the caller names is signed, even if the tag has moved.
         return resolve(opener.open(reference.pinned(reference.digest) if reference.digest else image))
     finally:
         opener.close()

@@ -37,6 +37,7 @@ class VerifiedStatement(Struct, frozen=True, dict=True):
 
     @property
     def predicate_type(self) -> str:
+        """The type of what is attested, a URI."""
         return self._claim.predicate_type
 
     @property
@@ -46,6 +47,7 @@ class VerifiedStatement(Struct, frozen=True, dict=True):
 
     @property
     def predicate(self) -> bytes:
+        """The JSON of what is attested, byte for byte as it was signed."""
         return self._claim.predicate
 
     @cached_property

@@ -112,7 +112,7 @@ def note_at_once(line: str) -> None:
 
 
 def note_usage(error: click.ClickException) -> None:
-    """Writes click's message about wrong usage. It may repeat what was typed, but never a private key."""
+    """Writes click's message about wrong usage."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):  # the message is the help
         note(*error.format_message().splitlines())
         return
@@ -120,10 +120,15 @@ def note_usage(error: click.ClickException) -> None:
     if context is not None:
         note(*context.get_usage().splitlines())
         note(f"Try '{context.command_path} {context.help_option_names[-1]}' for help.", "")
+    note(f"Error: {usage_text(error)}")
+
+
+def usage_text(error: click.ClickException) -> str:
+    """Click's message in one line. It may repeat what was typed, but never a private key."""
     message = error.format_message()
     if holds_key(message):
-        message = "a key was typed where a file name, an option or an image is needed; it is not shown"
-    note(f"Error: {' '.join(message.split())}")
+        return "a key was typed where a file name, an option or an image is needed; it is not shown"
+    return " ".join(message.split())
 
 
 def prepare() -> None:

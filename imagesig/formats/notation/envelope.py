@@ -11,6 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from imagesig.arguments import check_fields
 from imagesig.errors import FormatViolation
 from imagesig.formats.notation.algorithms import Named
 from imagesig.formats.notation.payload import PAYLOAD_TYPE
@@ -41,6 +42,9 @@ class Attribute(Struct, frozen=True):
     name: str
     value: str
     critical: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class Header(Struct, frozen=True):

@@ -16,6 +16,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from imagesig.arguments import check_fields
 from imagesig.crypto.algorithms import ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.public_key import PublicKey
@@ -113,7 +114,8 @@ class Notation(Struct, frozen=True):
     manifest_form: ManifestForm = ManifestForm.CONFIG
 
     def __post_init__(self) -> None:
-        if self.envelope is not None and self.envelope not in _FORMS:
+        check_fields(self)
+        if self.envelope not in (None, *_FORMS):
             raise InvalidArgument(f"notation: envelope {quote(self.envelope)}, jws or cose is needed")
         if self.expiry is not None and (self.expiry <= timedelta() or self.expiry.microseconds):
             raise InvalidArgument(f"notation: expiry {self.expiry}, a number of whole seconds above 0 is needed")
@@ -125,7 +127,7 @@ class Notation(Struct, frozen=True):
                 hint="give both: the service's chain is verified before the timestamp is stored",
             )
         if self.timestamp_url and self.signing_scheme != X509:
-            raise InvalidArgument(f"notation: a timestamp has no use with the scheme {self.signing_scheme}")
+            raise InvalidArgument(f"notation: a timestamp cannot be combined with the scheme {self.signing_scheme}")
         names = [item.name for item in self.attributes]
         for name in names:
             if name in STANDARD | {PLUGIN, PLUGIN_VERSION} | _JSON_NAMES or names.count(name) > 1 or not name:

@@ -215,7 +215,7 @@ class LayoutReader(LocalHome):
     def _listed(self, name: str) -> list[dict[str, object]]:
         """The entries of `index.json`, or of another index of its form."""
         content = self._file(name, limits.MANIFEST_BYTES)
-        # speed: read every time, but parsed only if it changed: a verification reads it thrice (benchmarks/rows.py)
+        # speed: read every time, but parsed only if it changed: a verification reads it 3 times (benchmarks/rows.py)
         parsed = self._parsed.get(name)
         if parsed is None or parsed[0] != content:
             entries = parse_layout_index(content, f"{self.name}: {name}")

@@ -104,6 +104,7 @@ def registry_client(
 class RegistryClient:
     """One pool of connections and a login for each registry, for any number of registries. Thread-safe."""
 
+    @checks_arguments
     def __init__(
         self,
         credentials: CredentialSource,
@@ -119,6 +120,7 @@ class RegistryClient:
         self._login = RegistryLogin(self._http, credentials, plain_http=plain_http)
         self._places = Places(self._http, plain_http=plain_http, only_tls=ca_file is not None)
 
+    @checks_arguments
     def repository(self, reference: Reference) -> RegistryRepository:
         """The repository of this reference. Tag and digest are ignored.
 

@@ -62,7 +62,7 @@ class TagChange(Struct):
                 if attempt == limits.UPLOAD_ATTEMPTS or not error.retryable or error.retry_after >= seconds_left():
                     self._explain(error)
                     raise
-                wait(error.retry_after or growing_pause(attempt), self._what)
+                wait(error.retry_after or growing_pause(attempt), str(error))
         self._seen, ended = merged, time.monotonic()
         least = max(_SETTLE_FACTOR * (ended - self._read_at), _SETTLE_SECONDS_LEAST)
         self._pause = max(self._pause, min(least, _SETTLE_SECONDS_MOST))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import KeyType
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import remaining
@@ -87,6 +88,7 @@ class AwsKmsProvider(KeyProvider):
     `client` is given. `plain_http` allows an endpoint on another machine without TLS.
     """
 
+    @checks_arguments
     def __init__(
         self,
         *,
@@ -99,8 +101,7 @@ class AwsKmsProvider(KeyProvider):
         self._given = client
         self._session = session
         self._owns_session = client is None and session is None
-        self._region = region
-        self._endpoint = endpoint
+        self._region, self._endpoint = region, endpoint
         self._plain_http = plain_http
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}

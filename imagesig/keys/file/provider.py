@@ -28,6 +28,7 @@ from imagesig.keys.file.disk import KeyFile, public_path, read_key_file, refuse_
 from imagesig.keys.file.form import Form, form_of, has_private_key
 from imagesig.keys.provider import KeyInfo, KeyProvider, SigningKey
 from imagesig.keys.secrets import SecretKind, SecretRequest, SecretSource, ask, fixed, no_secrets
+from imagesig.naming import PathLike
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -71,14 +72,15 @@ class FileProvider(KeyProvider):
     encrypted key. `allow_open_permissions` accepts private key files that other users can read or change.
     """
 
+    @checks_arguments
     def __init__(
         self,
-        directory: Path | None = None,
+        directory: str | PathLike | None = None,
         *,
         secrets: SecretSource = no_secrets,
         allow_open_permissions: bool = False,
     ) -> None:
-        self._directory = directory
+        self._directory = None if directory is None else Path(directory)
         self._secrets = secrets
         self._allow_open_permissions = allow_open_permissions
 
@@ -120,10 +122,12 @@ class FileProvider(KeyProvider):
         write_private_key(path, private_key, passphrase)
         return FileKey(private_key, str(path))
 
+    @checks_arguments
     def is_private(self, name: str) -> bool:
         """Whether the file of that name has a private key."""
         return has_private_key(read_key_file(self._path(name)).content)
 
+    @checks_arguments
     def is_encrypted(self, name: str) -> bool:
         """Whether opening the private key in the file of that name needs a passphrase."""
         return form_of(read_key_file(self._path(name)).content) is not Form.PLAIN

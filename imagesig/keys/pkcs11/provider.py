@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import KeyType, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.deadlines import remaining
@@ -47,6 +48,7 @@ from imagesig.keys.pkcs11.tokens import needs_login, text_of
 from imagesig.keys.pkcs11.uri import Pkcs11Uri, key_uri
 from imagesig.keys.provider import KeyInfo, KeyProvider
 from imagesig.keys.secrets import SecretSource, no_secrets
+from imagesig.naming import PathLike
 
 _ID_BYTES = 16
 _MAY_NOT_SIGN = "the key may not sign (CKA_SIGN is false)"
@@ -70,9 +72,10 @@ class Pkcs11Provider(KeyProvider):
     public half of the key to open, for a token that has only the private half.
     """
 
+    @checks_arguments
     def __init__(
         self,
-        module: Path,
+        module: str | PathLike,
         *,
         token: str = "",
         serial: str = "",
@@ -84,10 +87,9 @@ class Pkcs11Provider(KeyProvider):
         public_key: PublicKey | None = None,
         secrets: SecretSource = no_secrets,
     ) -> None:
-        self._module: Module = module_at(module)
+        self._module: Module = module_at(Path(module))
         self._wanted = Pkcs11Uri(token, serial, manufacturer, model, slot_id, slot_description, slot_manufacturer)
-        self._public_key = public_key
-        self._secrets = secrets
+        self._public_key, self._secrets = public_key, secrets
         self._opened: _Opened | None = None
         self._signer = Signer(self._module, secrets)
         self._log_in_unasked = False
@@ -103,33 +105,31 @@ class Pkcs11Provider(KeyProvider):
         wanted = key_uri(name or str(self._wanted))
 
         def read() -> PublicKey:
-            session = self._open(log_in=False).session
-            return public_key_named(session, wanted, lambda: self.find(wanted).public_key)
+            return public_key_named(self._open(log_in=False).session, wanted, lambda: self.find(wanted).public_key)
 
         return (self.attempt(f"PKCS#11 key {wanted}", read),)
 
     def generate(self, name: str, key_type: KeyType) -> Pkcs11Key:
         """Creates a key pair that cannot leave the token. Raises as `ManagesKeys.generate` does."""
         wanted = key_uri(name)
+        what = f"PKCS#11 key {wanted}"
         if not wanted.object:
-            raise InvalidArgument(f"PKCS#11 key {wanted}: a new key needs a label", hint="write object=NAME")
+            raise InvalidArgument(f"{what}: a new key needs a label", hint="write object=NAME")
         identity = wanted.id or os.urandom(_ID_BYTES)
 
         def make() -> None:
             opened = self._open(log_in=True)
             if any(find_objects(opened.session, kind, wanted) for kind in ("PRIVATE_KEY", "PUBLIC_KEY")):
-                raise KeyExists(
-                    f"PKCS#11 key {wanted}: the key exists and is never replaced", hint="choose another label"
-                )
+                raise KeyExists(f"{what}: the key exists and is never replaced", hint="choose another label")
             writable = self._module.open_session(opened.token, writable=True)
             try:
                 generate_pair(writable, key_type, wanted.object, identity)
             except Exception as error:
-                raise not_generated(error, f"PKCS#11 key {wanted}") from error
+                raise not_generated(error, what) from error
             finally:
                 self._module.close_session(writable)
 
-        self.attempt(f"PKCS#11 key {wanted}", make)
+        self.attempt(what, make)
         return Pkcs11Key(self, Pkcs11Uri(object=wanted.object, id=identity))
 
     def list(self) -> Iterator[KeyInfo]:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from urllib.parse import quote as percent_encoded
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Algorithm, Hash, KeyType, Scheme, ToSign
 from imagesig.crypto.certificate import Certificate
 from imagesig.crypto.ecdsa import der_from_rs
@@ -38,6 +39,7 @@ from imagesig.external import external_call
 from imagesig.keys.plugin.process import NAME, NEEDS_VARIABLES, describe_output
 from imagesig.keys.plugin.provider import PluginProvider, parse_answer
 from imagesig.keys.provider import SigningKey
+from imagesig.naming import PathLike
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -102,16 +104,17 @@ class NotationPluginProvider(PluginProvider):
     `config` goes to the plugin with every command.
     """
 
+    @checks_arguments
     def __init__(
         self,
         name: str,
-        directory: Path,
+        directory: str | PathLike,
         *,
         config: Mapping[str, str] = MappingProxyType({}),
         environ: Mapping[str, str],
         seconds: float = limits.PLUGIN_SECONDS,
     ) -> None:
-        super().__init__(find_plugin(name, directory), environ=environ, seconds=seconds)
+        super().__init__(find_plugin(name, Path(directory)), environ=environ, seconds=seconds)
         self._name, self._config = name, dict(config)
         self._lock = Lock()
         self._known = False

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from imagesig import limits
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Hash, Scheme, ToSign, signing_algorithms
 from imagesig.crypto.public_key import PublicKey
 from imagesig.encoding.shape import as_bytes, as_object
@@ -30,6 +31,7 @@ from imagesig.external import external_call
 from imagesig.keys.plugin.process import NAME, NEEDS_VARIABLES, describe_output
 from imagesig.keys.plugin.provider import PluginProvider, parse_answer
 from imagesig.keys.provider import SigningKey
+from imagesig.naming import PathLike
 from imagesig.signature import SignerInfo
 from imagesig.text import quote
 
@@ -62,9 +64,12 @@ class SigstorePluginKey(SigningKey):
 class SigstorePluginProvider(PluginProvider):
     """The keys of one plugin, the program `sigstore-kms-NAME`. See `PluginProvider`."""
 
-    def __init__(self, program: Path, *, environ: Mapping[str, str], seconds: float = limits.PLUGIN_SECONDS) -> None:
-        super().__init__(program, environ=environ, seconds=seconds)
-        self._name = program.name.removeprefix(PREFIX)
+    @checks_arguments
+    def __init__(
+        self, program: str | PathLike, *, environ: Mapping[str, str], seconds: float = limits.PLUGIN_SECONDS
+    ) -> None:
+        super().__init__(Path(program), environ=environ, seconds=seconds)
+        self._name = Path(program).name.removeprefix(PREFIX)
 
     def open(self, name: str) -> SigstorePluginKey:
         """The key with this resource id."""

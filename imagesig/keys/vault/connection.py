@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from imagesig import limits
+from imagesig.arguments import check_fields
 from imagesig.errors import InvalidArgument, MissingExtra
 from imagesig.external import external_call
 from imagesig.patterns import regex
@@ -56,6 +57,7 @@ class VaultConnection(RedactedStruct, frozen=True):
     plain_http: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.unix_socket:
             self._check_url()
         header_text(self.namespace, "Vault namespace")

@@ -14,6 +14,7 @@ from urllib.parse import quote as escape
 
 from msgspec import Struct
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import AccessDenied, ImagesigError, InvalidArgument, KeyProviderError, SecretRequired, WrongSecret
 from imagesig.external import external_call
 from imagesig.keys.vault.client import unreadable
@@ -102,24 +103,28 @@ class Method(Struct, frozen=True):
     body: Callable[[], Mapping[str, str]]
 
 
+@checks_arguments
 def app_role(role_id: str, secret_id: Callable[[], str], mount: str = "approle") -> MethodLogin:
-    """Spec: Vault's AppRole auth method, API, "Login with AppRole"."""
+    """A login by AppRole. `secret_id` is called for each login. Spec: Vault's AppRole auth method, API."""
     body = lambda: {"role_id": role_id, "secret_id": secret_id()}  # noqa: E731
     return MethodLogin(Method("AppRole", f"auth/{mount}/login", body))
 
 
+@checks_arguments
 def jwt(role: str, token: Callable[[], str], mount: str = "jwt") -> MethodLogin:
-    """Spec: Vault's JWT/OIDC auth method, API, "JWT login"."""
+    """A login with a JWT. `token` is called for each login. Spec: Vault's JWT/OIDC auth method, API, "JWT login"."""
     return MethodLogin(Method("JWT", f"auth/{mount}/login", lambda: {"role": role, "jwt": token()}))
 
 
+@checks_arguments
 def kubernetes(role: str, token: Callable[[], str], mount: str = "kubernetes") -> MethodLogin:
-    """Spec: Vault's Kubernetes auth method, API, "Login". `token` is the pod's service account token."""
+    """A login of a pod. `token` gives its service account token. Spec: Vault's Kubernetes auth method, API, "Login"."""
     return MethodLogin(Method("Kubernetes", f"auth/{mount}/login", lambda: {"role": role, "jwt": token()}))
 
 
+@checks_arguments
 def userpass(username: str, password: Callable[[], str], mount: str = "userpass") -> MethodLogin:
-    """Spec: Vault's userpass auth method, API, "Login"."""
+    """A login with a user name. `password` is called for each login. Spec: Vault's userpass auth method, API."""
     path = f"auth/{mount}/login/{escape(username, safe='')}"
     return MethodLogin(Method("userpass", path, lambda: {"password": password()}))
 

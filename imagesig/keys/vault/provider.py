@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from imagesig.arguments import checks_arguments
 from imagesig.crypto.algorithms import Algorithm, KeyType, Scheme, ToSign
 from imagesig.crypto.public_key import PublicKey
 from imagesig.errors import (
@@ -131,6 +132,7 @@ class VaultProvider(KeyProvider):
     these `parameters` of the query, such as `namespace=team`.
     """
 
+    @checks_arguments
     def __init__(
         self,
         connection: VaultConnection | None = None,

@@ -36,7 +36,6 @@ HOLDER_KINDS = {
 }
 ROLES = {role.value: role for role in Role}
 
-_KEY_FIELDS = ("key_file", "key_uri", "key_pem")
 _CA_FIELDS = ("ca_file", "ca_pem")
 _CONTENT_TRUST = "content_trust"
 _FIELDS_FOR = {

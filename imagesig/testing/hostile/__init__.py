@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from imagesig.arguments import checks_arguments
 from imagesig.errors import InvalidArgument
 from imagesig.testing.hostile.homes.archive_files import ARCHIVE_FILES
 from imagesig.testing.hostile.homes.archives import ARCHIVES
@@ -65,6 +66,7 @@ HOSTILE_HOMES: Mapping[str, HomeHostility] = by_name(
 
 
 @contextmanager
+@checks_arguments
 def hostile_registry(name: str) -> Iterator[HostileRegistry]:
     """A registry on loopback that misbehaves in this way until the block ends.
 
@@ -94,6 +96,7 @@ def hostile_registry(name: str) -> Iterator[HostileRegistry]:
 
 
 @contextmanager
+@checks_arguments
 def hostile_home(name: str, folder: str | Path) -> Iterator[HostileHome]:
     """A home on disk of this kind, made below an empty folder. It stops changing when the block ends.
 
@@ -122,6 +125,7 @@ def hostile_home(name: str, folder: str | Path) -> Iterator[HostileHome]:
         )
 
 
+@checks_arguments
 def hostile_homes(folder: str | Path) -> Iterator[HostileHome]:
     """Every hostile home, one after the other, each below a folder of its own name."""
     for name in HOSTILE_HOMES:

@@ -606,7 +606,7 @@ def test_a_repository_is_made_once(stage: Stage) -> None:
         stage.init()
 
 
-def test_a_root_that_another_writer_published_first_is_a_conflict_whatever_the_server_calls_it(stage: Stage) -> None:
+def test_a_root_that_another_writer_published_first_is_a_conflict_with_any_answer_of_the_server(stage: Stage) -> None:
     stage.sign("1.0")
     once: list[int] = []
 

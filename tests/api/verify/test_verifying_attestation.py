@@ -103,7 +103,7 @@ def test_of_another_type_alone_there_is_no_attestation(stage: Attested, form: st
 
 
 @form
-def test_by_nobody_trusted_there_is_none_that_counts(stage: Attested, form: str) -> None:
+def test_an_attestation_by_nobody_trusted_is_not_accepted(stage: Attested, form: str) -> None:
     attest(stage.image, form, key=private_key(number=7))
     with pytest.raises(NoSignatureAccepted, match="trusted attester of slsaprovenance1") as raised:
         ask(stage)

@@ -124,7 +124,7 @@ def test_each_text_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.written.decode(out.encoding).split("\n") == ["a", "b\\nc", ""]
 
 
-def test_a_document_is_in_utf_8_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_is_in_utf_8_on_every_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for encoding in ("utf-8", "ascii", "latin-1"):
         stream = _Terminal(encoding)
         monkeypatch.setattr(sys, "stdout", stream)

@@ -36,26 +36,26 @@ def test_signatures_documents_and_artefacts_are_not_images(config: str, layers: 
     assert not loadable(manifest(config, *layers))
 
 
-def test_a_docker_manifest_is_an_image_whatever_its_config_type() -> None:
+def test_a_docker_manifest_with_any_config_type_is_an_image() -> None:
     layers = (Descriptor.of(b"x", "application/vnd.docker.image.rootfs.diff.tar.gzip"),)
     content = Manifest(Descriptor.of(b"{}", "a/b"), layers, DOCKER_MANIFEST).to_bytes()
     assert loadable(content, DOCKER_MANIFEST)
 
 
-def test_an_index_is_one_if_a_child_is() -> None:
+def test_an_index_is_an_image_if_a_child_is_one() -> None:
     image, signature = manifest(OCI_CONFIG, TAR), manifest(OCI_CONFIG, SIGNATURE)
     for child, expected in ((image, True), (signature, False)):
         index = Index((Descriptor.of(child, OCI_MANIFEST),)).to_bytes()
         assert loadable(index, OCI_INDEX, child) is expected
 
 
-def test_what_docker_would_give_a_name_is_one() -> None:
+def test_a_manifest_that_docker_would_name_is_an_image() -> None:
     entry = Descriptor.of(manifest(OCI_CONFIG, SIGNATURE), OCI_MANIFEST)
     named = Descriptor(entry.media_type, entry.digest, entry.size, {IMAGE_NAME: "docker.io/team/app:1.0"})
     assert is_loadable(named, lambda _: b"")
 
 
-def test_what_is_not_there_is_none_and_what_cannot_be_read_may_be_one() -> None:
+def test_a_missing_manifest_is_no_image_and_an_unreadable_one_may_be_one() -> None:
     def missing(_: Descriptor) -> bytes:
         raise NotFound("missing")
 

@@ -98,7 +98,7 @@ def test_a_token_serves_until_shortly_before_it_expires(
 
 
 @pytest.mark.parametrize("stated", [True, "3600", None, -5, 0, 10**400, 10**9, [3600]])
-def test_a_lifetime_that_is_none_is_the_protocols_minute(monkeypatch: pytest.MonkeyPatch, stated: object) -> None:
+def test_an_invalid_lifetime_is_the_protocols_minute(monkeypatch: pytest.MonkeyPatch, stated: object) -> None:
     assert seconds_that_a_token_serves(monkeypatch, expires_in=stated) == 55
 
 
@@ -177,7 +177,7 @@ def test_a_registry_that_takes_basic_credentials_gets_them_for_every_repository(
     assert not to.header("https://other.example", "team/app", "pull")
 
 
-def test_tokens_go_before_basic_credentials_whatever_comes_first() -> None:
+def test_tokens_go_before_basic_credentials_in_any_order() -> None:
     assert login(TokenServer()).answer(f'Basic realm="x", {BEARER}', REGISTRY, "a", "pull", "") == "Bearer t0ken"
 
 

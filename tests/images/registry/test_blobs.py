@@ -148,7 +148,7 @@ def test_an_upload_that_is_refused_in_passing_is_begun_again(
     assert fetched(home) == CONTENT
 
 
-def test_an_upload_that_is_refused_for_good_is_not_sent_again(
+def test_an_upload_that_is_refused_permanently_is_not_sent_again(
     client: RegistryClient, server: InMemoryRegistry, layout: Layout
 ) -> None:
     refusal = Answer(400, b'{"errors": [{"code": "SIZE_INVALID"}]}')

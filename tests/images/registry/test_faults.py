@@ -149,6 +149,22 @@ def test_a_server_that_says_wait_longer_than_the_deadline_ends_at_once(
     assert raised.value.retryable
 
 
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [(Answer(503), "status 503: the next"), (Answer(0, close=True), "without an answer: the next")],
+    ids=["503", "closed"],
+)
+def test_without_time_for_another_attempt_the_error_says_what_was_seen(
+    server: InMemoryRegistry, key: SigningKey, monkeypatch: pytest.MonkeyPatch, answer: Answer, seen: str
+) -> None:
+    pushed(server, key)
+    monkeypatch.setattr("imagesig.deadlines._BACKOFF_SECONDS", 1000.0)
+    server.faults.append(lambda _request: answer)
+    with pytest.raises(DeadlineExceeded, match=seen) as raised:
+        verify(image_at(server, timeout=20), key)
+    assert raised.value.retryable
+
+
 def test_a_tag_is_not_written_again_before_the_time_that_the_server_asks_for(
     server: InMemoryRegistry, key: SigningKey
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesig import copy, inspect, sign, verify
+from imagesig import ImagesigError, copy, inspect, sign, verify
 from imagesig.errors import ImageNotFound, Unauthorized, UnexpectedResponse, Unreachable
 from imagesig.images.registry.connect import registry, registry_client
 from imagesig.images.registry.credential import Credential, anonymous
@@ -101,7 +101,7 @@ def test_a_repository_that_is_read_without_a_login_is_not_hidden(server: InMemor
     image = registry(server.add_image(), credentials=LOGIN)
     assert inspect(image).digest
     server.faults.append(lambda request: Answer(status, REFUSED) if "/referrers/" in request.path else None)
-    with pytest.raises(Exception, match=r"no signature|403"):
+    with pytest.raises(ImagesigError, match=r"no signature|403"):
         verify(image, signing_key())
     assert greetings(server) == 0
 

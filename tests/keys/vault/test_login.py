@@ -101,7 +101,7 @@ def test_doctor_says_in_words_how_it_logged_in_and_how_many_versions_a_key_has(s
     [refused(403, "permission denied"), Answer(200, b"<html>"), Answer(404)],
     ids=["denied", "html", "missing"],
 )
-def test_every_step_of_doctor_runs_whatever_another_one_meets(
+def test_every_step_of_doctor_runs_regardless_of_the_others(
     scripted: ScriptedVault, path: str, says: str, answer: Answer
 ) -> None:
     scripted.faults.append(lambda request: answer if request.path == path else None)
