@@ -101,9 +101,24 @@ def _text(predicate: bytes | Mapping[str, Any]) -> bytes:
     if isinstance(predicate, bytes):
         return predicate.strip(b" \t\r\n")
     try:
-        return json.dumps(dict(predicate), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        text = json.dumps(dict(predicate), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"predicate: {error}; JSON values are needed") from None
+    _check_names(predicate)
+    return text
+
+
+def _check_names(predicate: Mapping[str, Any]) -> None:
+    """Returns if all names of members are text. `json` makes text of numbers, of None and of true."""
+    left: list[object] = [predicate]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            if wrong := [name for name in value if not isinstance(name, str)]:
+                raise InvalidArgument(f"predicate: a member is named {quote(wrong[0])}, names are text in JSON")
+            left += value.values()
+        elif isinstance(value, list | tuple):
+            left += value
 
 
 def _claim_of_whole(statement: bytes) -> StatementClaim:

@@ -239,6 +239,8 @@ def test_replace_keeps_a_statement_about_other_images_too(image: Image, keys: An
         ({"predicate_type": TYPE, "predicate": b'{"a":"\xff"}'}, "UTF-8"),
         ({"predicate_type": TYPE, "predicate": {"a": {1, 2}}}, "JSON values are needed"),
         ({"predicate_type": TYPE, "predicate": {"a": float("nan")}}, "JSON values are needed"),
+        ({"predicate_type": TYPE, "predicate": {1: "a"}}, "named 1, names are text"),
+        ({"predicate_type": TYPE, "predicate": {"a": [{None: "a"}]}}, "named None, names are text"),
         ({"predicate_type": "vuln", "predicate": {"invocation": {}, "scanner": {}}}, "'metadata'"),
         ({"predicate_type": "spdx", "predicate": b"SPDXVersion: SPDX-2.3"}, "JSON object"),
         ({"predicate_type": TYPE, "predicate": b"{}", "formats": ["notation"]}, "unknown"),
