@@ -7,7 +7,6 @@ import io
 import sys
 from pathlib import Path
 
-import click
 import pytest
 
 import imagesig
@@ -74,7 +73,7 @@ def test_a_passphrase_is_not_asked_for_if_there_is_no_standard_input(monkeypatch
 
 def test_nothing_is_revoked_if_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(click.Abort):
+    with pytest.raises(InvalidArgument, match="nobody answered"):
         cli.main(["trust", "revoke", "localhost:1/x"], "imagesig", standalone_mode=False)
 
 

@@ -141,7 +141,10 @@ _SOURCES = {
 }
 """What to do about each source of credentials that failed, by the SDK's name for it."""
 _PROFILE = "check AWS_PROFILE and AWS_CONFIG_FILE"
-_FILE = "correct this file: UTF-8 without a byte order mark, [profile NAME] before settings, and each name only once"
+_FILE = (
+    "correct this file (AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE): UTF-8 without a byte order mark, "
+    "[profile NAME] before settings, and each name only once"
+)
 _CODE = "get credentials first, where somebody can type the code: aws configure export-credentials --format env"
 _PROXY = "check HTTPS_PROXY and NO_PROXY, and that the proxy runs"
 
