@@ -14,6 +14,7 @@ from imagesig.crypto.algorithms import KeyType
 from imagesig.keys.file.provider import FileProvider
 from imagesig.oci.digest import sha256
 from imagesig.testing import InMemoryRegistry
+from tests.cli.test_commands import imagesig
 from tests.commands import run_here
 from tests.content_trust.repository import certified
 from tests.content_trust.writable_notary import WritableNotary, writable_notary
@@ -71,12 +72,13 @@ def test_a_repository_is_made_signed_and_revoked(stage: Stage) -> None:
     digest = run_here("trust", "revoke", *stage.own, f"{stage.gun}@{stage.digest}")
     assert (digest.exit_code, digest.stderr) == (2, "trust revoke: a tag is revoked, not a digest"), "nothing is asked"
     every = ("trust", "revoke", *stage.own, "--key", stage.folder / "alice.key", stage.gun)
-    for answer, status, said in [("", 2, "nobody answered"), ("n\n", 1, "the answer was not yes")]:
-        asked = run_here(*every, answers=answer)
-        assert asked.exit_code == status, "nobody said yes"
-        assert said in asked.stderr
-        assert "interrupted" not in asked.stderr
-        stage.run("verify", "--pin", root, stage.image)
+    # In a process of its own: the runner of click 8.1 takes the end of its input for an empty line.
+    unanswered = imagesig(*map(str, every), DOCKER_CONTENT_TRUST_SERVER=stage.server.url, HOME=str(stage.folder))
+    assert (unanswered.returncode, "nobody answered" in unanswered.stderr) == (2, True), unanswered.stderr
+    denied = run_here(*every, answers="n\n")
+    assert (denied.exit_code, "the answer was not yes" in denied.stderr) == (1, True), denied.stderr
+    assert "interrupted" not in unanswered.stderr + denied.stderr
+    stage.run("verify", "--pin", root, stage.image)
     stage.run("trust", "revoke", "--yes", "--key", stage.folder / "alice.key", stage.gun)
     assert run_here("verify", "--pin", root, stage.image).exit_code == 10
     assert "targets version 3" in stage.run("trust", "signer", "remove", "--force", *stage.own, "alice", stage.gun)
