@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,8 @@ def test_a_cancelled_verification_makes_no_further_request(server: InMemoryRegis
     assert len(server.requests) == 1
 
 
-def test_a_cancelled_run_starts_nothing_more(server: InMemoryRegistry, key: SigningKey) -> None:
-    images = [pushed(server, f"app{number}") for number in range(30)]
+def cancel_at_the_first_request(server: InMemoryRegistry, run: Callable[[], Awaitable[None]]) -> None:
+    """Runs it and cancels it while its first requests wait for their answers, which then come."""
     server.requests.clear()
     asked, go_on = threading.Event(), threading.Event()
 
@@ -127,12 +127,8 @@ def test_a_cancelled_run_starts_nothing_more(server: InMemoryRegistry, key: Sign
 
     server.faults.append(hold)
 
-    async def run() -> None:
-        async for _ in aio.verify_many(images, key.info.public_key, workers=3):
-            raise AssertionError("nothing was answered yet")
-
     async def cancelled() -> None:
-        task = asyncio.create_task(run())
+        task = asyncio.ensure_future(run())
         await asyncio.to_thread(asked.wait, 30)
         task.cancel()
         asyncio.get_running_loop().call_later(0.05, go_on.set)
@@ -143,6 +139,17 @@ def test_a_cancelled_run_starts_nothing_more(server: InMemoryRegistry, key: Sign
         asyncio.run(cancelled())
     finally:
         go_on.set()  # the loop may have ended before its time
+    assert server.requests
+
+
+def test_a_cancelled_run_starts_nothing_more(server: InMemoryRegistry, key: SigningKey) -> None:
+    images = [pushed(server, f"app{number}") for number in range(30)]
+
+    async def run() -> None:
+        async for _ in aio.verify_many(images, key.info.public_key, workers=3):
+            raise AssertionError("nothing was answered yet")
+
+    cancel_at_the_first_request(server, run)
     assert len(server.requests) <= 3
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("imagesig_")]
 
@@ -151,32 +158,12 @@ def test_a_cancelled_run_that_writes_finishes_what_has_started_and_starts_nothin
     server: InMemoryRegistry, key: SigningKey
 ) -> None:
     images = [pushed(server, f"app{number}") for number in range(30)]
-    server.requests.clear()
-    asked, go_on = threading.Event(), threading.Event()
-
-    def hold(_request: Request) -> Answer | None:
-        asked.set()
-        go_on.wait(30)
-        return None
-
-    server.faults.append(hold)
 
     async def run() -> None:
         async for _ in aio.remove_many(images, key=key.info.public_key, workers=3, transport=NOBODY):
             pass
 
-    async def cancelled() -> None:
-        task = asyncio.create_task(run())
-        await asyncio.to_thread(asked.wait, 30)
-        task.cancel()
-        asyncio.get_running_loop().call_later(0.05, go_on.set)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    try:
-        asyncio.run(cancelled())
-    finally:
-        go_on.set()
+    cancel_at_the_first_request(server, run)
     assert len({request.path.split("/")[2] for request in server.requests}) <= 3
 
 

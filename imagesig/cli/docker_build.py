@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from imagesig.api.sign.signed_image import SignedImage
 from imagesig.api.sign.signing import sign
-from imagesig.cli.key_options import KeyOptions, signing_key_options
-from imagesig.cli.options import no_recursive_option, only_one, parse_annotations
+from imagesig.cli.key_options import KeyOptions, private_key_option, signing_key_options
+from imagesig.cli.options import no_recursive_option, parse_annotations
 from imagesig.cli.output.terminal import note, say
 from imagesig.cli.sign_formats import sign_format_options
 from imagesig.cli.transport import transport_options
@@ -44,15 +44,7 @@ class Signing(Struct, frozen=True):
 
 
 @click.command("sign", add_help_option=False)
-@click.option(
-    "--key",
-    "key_uri",
-    required=True,
-    multiple=True,
-    callback=only_one,
-    metavar="KEY_URI",
-    help="Private key: file, key URI, or name of docker trust key.",
-)
+@private_key_option("Private key: file, key URI, or name of docker trust key.")
 @click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE", help="Annotation to include.")
 @no_recursive_option
 @sign_format_options

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from msgspec import Struct
@@ -13,16 +15,17 @@ from imagesig.cli.settings import key_settings
 from imagesig.keys.provider import SigningKey
 from imagesig.keys.uri import open_key
 
-key_uri_option = click.option(
-    "--key",
-    "key_uri",
-    required=True,
-    multiple=True,
-    callback=only_one,
-    metavar="KEY_URI",
-    help="Private key: a file or key URI.",
-)
-"""The private key of a command that signs."""
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def private_key_option(help_text: str) -> Callable[[_Command], _Command]:
+    """`--key` of a command that signs, with this help. It may be given once only."""
+    return click.option(
+        "--key", "key_uri", required=True, multiple=True, callback=only_one, metavar="KEY_URI", help=help_text
+    )
+
+
+key_uri_option = private_key_option("Private key: a file or key URI.")
 passphrase_option = click.option(
     "--passphrase-file",
     type=FilePath(),

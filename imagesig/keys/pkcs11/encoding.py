@@ -7,6 +7,7 @@ is explicit, and unknown values are refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -25,6 +26,8 @@ CURVES = {
 """EC_PARAMS: the DER of the curve's object identifier (RFC 5480, RFC 8410)."""
 _ED25519_OF_GNU = bytes.fromhex("06092b06010401da470f01")
 """1.3.6.1.4.1.11591.15.1: how OpenSC names Ed25519 on OpenPGP cards."""
+_IDENTIFIER_BYTES = 64
+"""Object identifiers of curves are shorter."""
 _CURVE_NAMES = {
     name: key_type
     for names, key_type in (
@@ -74,15 +77,12 @@ def key_type_of_curve(parameters: bytes) -> KeyType:
 
 def _curve_name(parameters: bytes) -> str:
     """The object identifier with its dots, or the first bytes in hex of parameters in another form."""
-    if parameters[:1] != b"\x06" or len(parameters) < 3:
-        return parameters[:16].hex()
-    numbers, number = list[int](), 0
-    for byte in parameters[2:18]:
-        number = number << 7 | byte & 0x7F
-        if byte < 0x80:
-            numbers, number = [*numbers, number], 0
-    first = min(numbers[0] // 40, 2) if numbers else 0
-    return ".".join(map(str, [first, numbers[0] - 40 * first, *numbers[1:]])) if numbers else parameters[:16].hex()
+    from asn1crypto.core import ObjectIdentifier
+
+    shown = ""
+    with suppress(ValueError, TypeError):
+        shown = ObjectIdentifier.load(parameters[:_IDENTIFIER_BYTES], strict=True).dotted
+    return shown or parameters[:16].hex()
 
 
 def _written_out(parameters: bytes) -> KeyType | None:
